@@ -1,0 +1,57 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+BUNDLE ?= bundle
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help run train serve test lint format lock chart-test e2e manifests benchmark clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(BUNDLE)/bundle.json ## Train on the packaged data, then serve on http://127.0.0.1:8080
+	$(BIN)/predictor serve --bundle $(BUNDLE)
+
+$(BUNDLE)/bundle.json: $(VENV)/.run $(shell find predictor -name '*.py' -not -path '*/serving/*')
+	$(BIN)/predictor train --output $(BUNDLE)
+
+test: $(VENV)/.dev ## Lint, type-check and test all that needs no cluster
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+format: $(VENV)/.dev ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+chart-test: $(VENV)/.dev ## Test the chart with helm
+	$(BIN)/pytest tests/chart
+
+e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has
+	$(BIN)/pytest tests/e2e --image $(IMAGE)
+
+manifests: ## Render manifests/ from the chart
+	manifests/render
+
+benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the server; needs wrk
+	$(BIN)/python benchmarks/serving.py --bundle $(BUNDLE)
+
+lock: $(VENV)/.dev ## Write requirements/ anew from pyproject.toml
+	requirements/lock $(BIN)/uv
+
+clean: ## Remove what was made here
+	rm -rf $(VENV) $(BUNDLE) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# Two steps, so that `make run` installs no more than it takes. The lock files agree with each other.
+$(VENV)/.run: requirements/train.txt pyproject.toml
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes -r $<
+	$(PIP) --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(PIP) --require-hashes -r $<
+	touch $@

@@ -1,0 +1,29 @@
+"""The errors that a person can act on; each message is one sentence fit to be shown."""
+
+
+class PredictorError(Exception):
+    """Stop with a sentence that says what is wrong and what to do."""
+
+
+class DataError(PredictorError):
+    """A data file does not hold what training needs."""
+
+
+class ParityError(PredictorError):
+    """A fused graph and the native models disagree."""
+
+
+class BundleError(PredictorError):
+    """A bundle is missing, damaged, or does not predict what it promises."""
+
+
+class SettingsError(PredictorError):
+    """A setting has a value that cannot be used."""
+
+
+class ServerError(PredictorError):
+    """A server did not answer as its bundle says it should."""
+
+
+class InvalidInput(PredictorError):  # noqa: N818 - it is the client's input that is at fault
+    """A client sent something that the contract does not allow."""

@@ -1,0 +1,70 @@
+"""A bundle, loaded and checked: the thing that predicts."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from predictor.bundle import Bundle, Golden
+from predictor.errors import BundleError
+from predictor.serving.batch import Batch, encode
+
+INPUT = "columns"
+# The same graph in float64: no more may differ than the order in which a build adds the leaves.
+GOLDEN_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answers to a batch: float64, (n,), in the target's unit."""
+
+    values: NDArray[np.float64]
+
+
+class Engine:
+    """One version of the model, ready to predict; nothing in it changes."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Load a bundle's graph, and predict its golden rows.
+
+        Raises BundleError when the graph cannot be run, or does not predict what it did at
+        training.
+        """
+        self.manifest = bundle.manifest
+        self.source = bundle.folder.resolve()
+        self.loaded_at = datetime.now(UTC)
+        self._outputs = [bundle.manifest.contract.target.name]
+        try:
+            self._session = _session(bundle.model)
+            self._check(bundle.manifest.golden)
+        except BundleError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors have no base class of their own
+            message = f"{self.source} cannot be run: {error}"
+            raise BundleError(message) from error
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Return the predictions for a batch's rows, in their order."""
+        return Prediction(self._session.run(self._outputs, {INPUT: batch.columns})[0])
+
+    def _check(self, golden: Golden) -> None:
+        """Predict the golden rows as a client would ask for them."""
+        batch = encode(self.manifest.contract, golden.rows, len(golden.rows))
+        found = self.predict(batch).values.tolist()
+        for row, (got, expected) in enumerate(zip(found, golden.predictions, strict=True)):
+            if not abs(got - expected) <= GOLDEN_TOLERANCE:
+                message = (
+                    f"{self.source} does not predict what it did at training: "
+                    f"golden row {row} gives {got!r}, expected {expected!r}"
+                )
+                raise BundleError(message)
+
+
+def _session(model: bytes) -> ort.InferenceSession:
+    """Load the bytes whose digest was checked; runs use no thread but the caller's."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,97 @@
+"""What every HTTP API here shares: bodies in, answers out, and one form for every error."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+
+from predictor.errors import InvalidInput
+
+# ASGI's messages and scopes are open dictionaries.
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+JSON = "application/json"
+
+
+class ClientGone(Exception):  # noqa: N818 - nobody is left to whom it would be an error
+    """The client closed its connection in the middle of its request."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """A complete answer, and the ASGI application that sends it."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        headers = {"content-type": self.content_type, "content-length": str(len(self.body))}
+        encoded = [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in {**headers, **self.headers}.items()
+        ]
+        await send({"type": "http.response.start", "status": self.status, "headers": encoded})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def refusal(error: Exception, invalid_input: int) -> Response:
+    """Return the answer to a request that failed: `{"error": "…"}` with the error's status.
+
+    Input that the contract does not allow has the status that the protocol gives it; an error that
+    is not the client's says nothing of itself.
+    """
+    if isinstance(error, HTTPException):
+        return _failure(error.status_code, error.detail, error.headers or {})
+    if isinstance(error, InvalidInput):
+        return _failure(invalid_input, str(error), {})
+    return _failure(500, "internal error", {})
+
+
+def _failure(status: int, message: str, headers: Mapping[str, str]) -> Response:
+    return Response(msgspec.json.encode({"error": message}), status, headers=headers)
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """Return a JSON request's body.
+
+    Raises HTTPException, 415 when it says that it is something else and 413 when it is over `limit`
+    bytes; ClientGone when the connection ends before it does.
+    """
+    headers = dict(scope["headers"])
+    content_type = headers.get(b"content-type", JSON.encode()).partition(b";")[0].strip().lower()
+    if content_type != JSON.encode():
+        raise HTTPException(415, f"send the body with the header Content-Type: {JSON}")
+    if int(headers.get(b"content-length", b"0")) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _too_large(limit: int) -> HTTPException:
+    return HTTPException(413, f"the body is over {limit} bytes")
+
+
+def decode_json(body: bytes) -> object:
+    """Return a decoded body; raises InvalidInput, saying where, when it is not JSON."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        message = f"the body is not JSON that can be read: {error}"
+        raise InvalidInput(message) from error

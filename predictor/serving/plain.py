@@ -1,0 +1,176 @@
+"""The API that people read: one flat row in, one answer out, documented at /docs."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, create_model
+from starlette.exceptions import HTTPException
+
+from predictor import __version__
+from predictor.contract import Target
+from predictor.errors import InvalidInput
+from predictor.serving import http
+from predictor.serving.answer import answer
+from predictor.serving.engine import Engine
+from predictor.serving.row_schema import row_schema
+from predictor.serving.settings import Settings
+
+
+class Health(BaseModel):
+    """The server works, and has its model."""
+
+    status: str
+    model_loaded: bool
+    model_version: str
+
+
+class Ready(BaseModel):
+    """The server takes requests."""
+
+    ready: bool
+    model_version: str
+
+
+class Model(BaseModel):
+    """Which model is served, where it came from and since when."""
+
+    name: str
+    model_version: str
+    model_type: str
+    source: str
+    trained_at: str
+    loaded_at: datetime
+
+
+class Models(BaseModel):
+    """The models of this server."""
+
+    models: list[Model]
+
+
+class Provenance(BaseModel):
+    """What made a prediction, from which columns, and when (UTC)."""
+
+    model_version: str
+    model_type: str
+    prediction_timestamp: datetime
+    features_used: list[str]
+
+
+class Error(BaseModel):
+    """What is wrong with a request."""
+
+    error: str
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    413: {"description": "The body is too large", "model": Error},
+    415: {"description": "The body is not said to be JSON", "model": Error},
+    422: {"description": "A row is not what the contract allows", "model": Error},
+}
+
+
+def plain_api(engine: Engine, settings: Settings) -> FastAPI:
+    """Return the application that carries /docs and the routes in it."""
+    app = FastAPI(
+        title=f"{engine.manifest.name} predictor",
+        version=__version__,
+        description=engine.manifest.contract.target.description,
+    )
+    _add_state(app, engine)
+    _add_predictions(app, engine, settings)
+    for kind in (HTTPException, InvalidInput, Exception):
+        app.add_exception_handler(kind, _refuse)  # type: ignore[arg-type] # any ASGI app will do
+    return app
+
+
+async def _refuse(_request: Request, error: Exception) -> http.Response:
+    return http.refusal(error, invalid_input=422)
+
+
+def _add_state(app: FastAPI, engine: Engine) -> None:
+    manifest = engine.manifest
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    @app.get("/health")
+    async def health() -> Health:
+        return Health(status="healthy", model_loaded=True, model_version=manifest.version)
+
+    @app.get("/health/ready")
+    async def ready() -> Ready:
+        return Ready(ready=True, model_version=manifest.version)
+
+    @app.get("/models")
+    async def models() -> Models:
+        served = Model(
+            name=manifest.name,
+            model_version=manifest.version,
+            model_type=manifest.type,
+            source=str(engine.source),
+            trained_at=manifest.created,
+            loaded_at=engine.loaded_at,
+        )
+        return Models(models=[served])
+
+
+def _add_predictions(app: FastAPI, engine: Engine, settings: Settings) -> None:
+    contract, example = engine.manifest.contract, engine.manifest.golden.rows[0]
+    row = row_schema(contract)
+    rows = {"type": "array", "items": row, "minItems": 1, "maxItems": settings.max_rows}
+    one, many = _answers(contract.target)
+
+    async def predictions(request: Request, *, single: bool) -> list[dict[str, object]]:
+        body = await http.read_body(request.scope, request.receive, settings.max_body_bytes)
+        decoded = http.decode_json(body)
+        found = answer(engine, [decoded] if single else decoded, settings.max_rows)
+        name = _predicted(contract.target)
+        return [{name: value, "prediction_id": str(uuid4())} for value in found.values.tolist()]
+
+    @app.post("/predict", response_model=one, openapi_extra=_body(row, example), responses=ERRORS)
+    async def predict(request: Request) -> dict[str, object]:
+        [prediction] = await predictions(request, single=True)
+        return prediction | _provenance(engine)
+
+    @app.post(
+        "/predict/batch",
+        response_model=many,
+        openapi_extra=_body(rows, [example]),
+        responses=ERRORS,
+    )
+    async def predict_batch(request: Request) -> dict[str, object]:
+        return {"predictions": await predictions(request, single=False)} | _provenance(engine)
+
+
+def _predicted(target: Target) -> str:
+    return f"predicted_{target.name}"
+
+
+def _answers(target: Target) -> tuple[type[BaseModel], type[BaseModel]]:
+    """Return the types of the answers to one row and to a list of rows."""
+    fields: dict[str, Any] = {_predicted(target): float, "prediction_id": str}
+    prediction = create_model("Prediction", **fields)
+    one = create_model("Predicted", __base__=(prediction, Provenance))
+    predictions: Any = list[prediction]  # type: ignore[valid-type] # made a line above
+    many = create_model("PredictedBatch", __base__=Provenance, predictions=predictions)
+    return one, many
+
+
+def _provenance(engine: Engine) -> dict[str, object]:
+    return {
+        "model_version": engine.manifest.version,
+        "model_type": engine.manifest.type,
+        "prediction_timestamp": datetime.now(UTC),
+        "features_used": engine.manifest.contract.names,
+    }
+
+
+def _body(schema: dict[str, object], example: object) -> dict[str, object]:
+    """Describe a request's body in OpenAPI: the contract decodes it, so FastAPI need not."""
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}

@@ -1,0 +1,101 @@
+"""Which request goes where, and what becomes of an error."""
+
+import logging
+from collections.abc import Callable
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+
+from predictor.errors import InvalidInput
+from predictor.serving import http, metrics, v1
+from predictor.serving.engine import Engine
+from predictor.serving.http import App, ClientGone, Message, Receive, Response, Scope, Send
+from predictor.serving.plain import plain_api
+from predictor.serving.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+# The protocols that machines speak; everything else belongs to the API that people read.
+PROTOCOLS = ("/v1/", "/v2/")
+OTHER = "other"
+# What a client can bring about; anything else is a fault of this server, and is logged.
+CLIENT_ERRORS = (HTTPException, InvalidInput)
+
+# A route of a protocol: its method, and its answer to a body, which is empty for GET.
+Route = tuple[str, Callable[[bytes], Response]]
+
+
+def application(engine: Engine, settings: Settings) -> App:
+    """Return the whole server as one ASGI application that never raises."""
+    routes = _routes(engine, settings.max_rows)
+    plain = plain_api(engine, settings)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path not in routes and not path.startswith(PROTOCOLS):
+            return await plain(scope, receive, send)
+        method, respond = _find(routes, scope)
+        posted = method == "POST"
+        body = await http.read_body(scope, receive, settings.max_body_bytes) if posted else b""
+        return await respond(body)(scope, receive, send)
+
+    return _guarded(app)
+
+
+def _routes(engine: Engine, max_rows: int) -> dict[str, Route]:
+    model = f"/v1/models/{engine.manifest.name}"
+    return {
+        "/v1/models": ("GET", lambda _: Response(v1.models(engine))),
+        model: ("GET", lambda _: Response(v1.model(engine))),
+        f"{model}:predict": ("POST", lambda body: Response(v1.predict(engine, body, max_rows))),
+        "/v2/health/live": ("GET", lambda _: Response(b'{"live":true}')),
+        "/v2/health/ready": ("GET", lambda _: Response(b'{"ready":true}')),
+        "/metrics": (
+            "GET",
+            lambda _: Response(generate_latest(), content_type=CONTENT_TYPE_LATEST),
+        ),
+    }
+
+
+def _find(routes: dict[str, Route], scope: Scope) -> Route:
+    """Return the route of a request; raises HTTPException when there is none."""
+    path = scope["path"]
+    if path not in routes:
+        raise HTTPException(404, f"nothing is here; there is {', '.join(routes)}")
+    scope["route"] = path
+    method = routes[path][0]
+    if scope["method"] != method:
+        raise HTTPException(405, f"use {method} here", {"Allow": method})
+    return routes[path]
+
+
+def _guarded(app: App) -> App:
+    """Count what `app` answers, and answer for it when it raises."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, sending)
+        except ClientGone:
+            return
+        except Exception as error:
+            if not isinstance(error, CLIENT_ERRORS):
+                logger.exception("%s %s failed", scope["method"], _route(scope))
+            if not status:
+                await http.refusal(error, invalid_input=400)(scope, receive, sending)
+        metrics.REQUESTS.labels(_route(scope), scope["method"], status).inc()
+
+    return guarded
+
+
+def _route(scope: Scope) -> str:
+    """Return the route that was matched, never what a client made up: labels must be bounded."""
+    route = scope.get("route", OTHER)
+    return route if isinstance(route, str) else route.path

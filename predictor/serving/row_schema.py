@@ -1,0 +1,28 @@
+"""The contract as JSON Schema, for the documentation that people read."""
+
+from predictor.contract import Column, Contract
+
+NUMBER_TYPES = {"FP64": "number", "INT64": "integer"}
+
+
+def row_schema(contract: Contract) -> dict[str, object]:
+    """Return the schema of one row as an object."""
+    return {
+        "type": "object",
+        "properties": {column.name: _column_schema(column) for column in contract.columns},
+        "required": list(contract.names),
+        "additionalProperties": False,
+    }
+
+
+def _column_schema(column: Column) -> dict[str, object]:
+    description: dict[str, object] = {"description": f"{column.description} ({column.unit})"}
+    label: dict[str, object] = {"type": "string", "enum": list(column.labels)}
+    if column.datatype == "BYTES":
+        return label | description
+    number: dict[str, object] = {
+        "type": NUMBER_TYPES[column.datatype],
+        "minimum": column.minimum,
+        "maximum": column.maximum,
+    }
+    return ({"anyOf": [number, label]} if column.labels else number) | description

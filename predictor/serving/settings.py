@@ -1,0 +1,43 @@
+"""The one reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from predictor.errors import SettingsError
+
+
+class Settings(msgspec.Struct, frozen=True, rename="upper"):
+    """How to serve; the environment variable of each has its name in capitals.
+
+    `drain_seconds` is how long requests in flight may take after SIGTERM.
+    """
+
+    bundle: str = "bundle"
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8080
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    max_rows: Annotated[int, msgspec.Meta(ge=1)] = 10_000
+    max_body_bytes: Annotated[int, msgspec.Meta(ge=1)] = 16 * 1024 * 1024
+    drain_seconds: Annotated[int, msgspec.Meta(ge=0)] = 20
+
+
+NAMES = tuple(field.encode_name for field in msgspec.structs.fields(Settings))
+
+
+def read(flags: Mapping[str, str | None], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings: a flag that was given, else the environment, else the default.
+
+    Raises SettingsError, naming the setting and its value, when one cannot be used.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    values = {name: environment[name] for name in NAMES if name in environment} | given
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).rpartition(" - at `$.")
+        name = path.rstrip("`")
+        message = f"setting {name} is {values[name]!r}: {reason}"
+        raise SettingsError(message) from error

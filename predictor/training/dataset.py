@@ -1,0 +1,131 @@
+"""Reading the training data, and saying which column or row of a file is wrong."""
+
+import gzip
+import hashlib
+import io
+import zlib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from predictor.contract import Column, Contract
+from predictor.errors import DataError
+from predictor.training.columns import CSV_NAMES
+
+PACKAGED = "steel_industry.csv.gz"
+PACKAGED_SHA256 = "9b1cee6f9cb9cd9df2b95814ca90a9a2ff15b7f5f1fba0fae3c643e82072eacc"
+PACKAGED_ROWS = 35_040
+
+HEADER_LINES = 1
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Readings in the order of time.
+
+    `columns` is float64, (rows, columns of the contract), labels as their codes; `target` is
+    float64, (rows,), in the target's unit; `sha256` is the digest of the file they came from.
+    """
+
+    source: str
+    sha256: str
+    columns: NDArray[np.float64]
+    target: NDArray[np.float64]
+
+
+def load(contract: Contract, path: Path | None = None) -> Dataset:
+    """Read `path`, a CSV file (or .gz of one) in time order; without it, the packaged data.
+
+    Raises DataError, naming the column or the line, when the file is not what it should be.
+    """
+    name = str(path or PACKAGED)
+    content = _content(path)
+    dataset = parse(content, contract, name)
+    if path is None and dataset.sha256 != PACKAGED_SHA256:
+        message = (
+            f"{name}: the packaged data were changed: {len(dataset.target)} rows of "
+            f"{PACKAGED_ROWS}, SHA-256 {dataset.sha256} instead of {PACKAGED_SHA256}; reinstall"
+        )
+        raise DataError(message)
+    return dataset
+
+
+def parse(content: bytes, contract: Contract, source: str) -> Dataset:
+    """Return the dataset that the bytes of a CSV file hold; raises DataError as `load` does."""
+    table = _table(content, source)
+    target = Column(contract.target.name, "FP64", contract.target.unit, "", 0.0)
+    values = {c.name: _values(table, c, source) for c in (*contract.columns, target)}
+    return Dataset(
+        source=Path(source).name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        columns=np.column_stack([values[name] for name in contract.names]),
+        target=values[target.name],
+    )
+
+
+def _content(path: Path | None) -> bytes:
+    """Return a file's bytes, unpacked as far as they go: the parser then says what is missing."""
+    try:
+        content = path.read_bytes() if path else _packaged()
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise DataError(message) from error
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, OSError, zlib.error):
+        return _readable_part(content)
+
+
+def _packaged() -> bytes:
+    return resources.files("predictor.training").joinpath("data", PACKAGED).read_bytes()
+
+
+def _readable_part(content: bytes) -> bytes:
+    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        return stream.decompress(content)
+    except zlib.error:
+        return b""
+
+
+def _table(content: bytes, source: str) -> pd.DataFrame:
+    """Return the file as text cells; a row's index is its line in the file."""
+    try:
+        table = pd.read_csv(
+            io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except (ValueError, pd.errors.EmptyDataError) as error:  # ParserError is a ValueError
+        message = f"{source}: not a CSV file that can be read: {error}"
+        raise DataError(message) from error
+    table.index += HEADER_LINES + 1
+    if table.empty:
+        message = f"{source}: the file has no rows"
+        raise DataError(message)
+    return table
+
+
+def _values(table: pd.DataFrame, column: Column, source: str) -> NDArray[np.float64]:
+    name = CSV_NAMES.get(column.name, column.name)
+    if name not in table:
+        message = f"{source}: column {name!r} is missing; the file has {', '.join(map(str, table))}"
+        raise DataError(message)
+    cells = table[name]
+    values = cells.map(column.labels) if column.labels else pd.to_numeric(cells, errors="coerce")
+    bad = ~values.between(column.minimum, column.maximum)
+    if bad.any():
+        line = bad.idxmax()
+        cell = cells[line]
+        found = f"got {cell!r}" if isinstance(cell, str) else "the line ends before it"
+        message = f"{source}: line {line}, column {name!r}: {found}, expected {_expected(column)}"
+        raise DataError(message)
+    return np.asarray(values, np.float64)
+
+
+def _expected(column: Column) -> str:
+    return f"one of {', '.join(column.labels)}" if column.labels else column.expectation

@@ -1,0 +1,136 @@
+"""The three libraries' own dumps of their trees, in one form that can be exported exactly.
+
+Each library compares float32 features by a rule of its own. Here all of them are `x <= threshold`
+in float32: XGBoost's `x < t` is `x <=` the float32 before t, LightGBM's double threshold is rounded
+down to float32, and CatBoost's `x > border` is the right-hand side as it stands.
+"""
+
+import json
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import catboost
+import lightgbm
+import numpy as np
+import xgboost
+
+# A library's dump: JSON that it wrote itself a moment ago.
+Dump = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Inner nodes as parallel lists, the root first; a row goes left when `x <= threshold`.
+
+    A child c >= 0 is the inner node c; a child c < 0 is the leaf ~c, of value `leaves[~c]`. A tree
+    of one leaf has no inner node.
+    """
+
+    features: list[int] = field(default_factory=list)
+    thresholds: list[np.float32] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
+    right: list[int] = field(default_factory=list)
+    leaves: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Trees whose leaves add up, in float64, to the prediction less `bias`."""
+
+    trees: list[Tree]
+    bias: float = 0.0
+
+    def scaled(self, factor: float) -> "Forest":
+        """Return the forest that predicts `factor` times as much."""
+        trees = [replace(t, leaves=[factor * leaf for leaf in t.leaves]) for t in self.trees]
+        return Forest(trees, factor * self.bias)
+
+
+def from_xgboost(booster: xgboost.Booster) -> Forest:
+    """Return the trees of a booster with one output and numeric features."""
+    learner = json.loads(booster.save_raw("json"))["learner"]
+    bias = float(learner["learner_model_param"]["base_score"].strip("[]"))
+    return Forest([_xgboost_tree(t) for t in learner["gradient_booster"]["model"]["trees"]], bias)
+
+
+def _xgboost_tree(dump: Dump) -> Tree:
+    """Renumber XGBoost's nodes, which hold inner nodes and leaves in one list."""
+    tree, renumbered = Tree(), {}
+    for node, condition in enumerate(dump["split_conditions"]):
+        if dump["left_children"][node] < 0:
+            renumbered[node] = ~len(tree.leaves)
+            tree.leaves.append(float(np.float32(condition)))
+        else:
+            renumbered[node] = len(tree.features)
+            tree.features.append(dump["split_indices"][node])
+            tree.thresholds.append(_before(np.float32(condition)))
+    inner = [node for node, number in renumbered.items() if number >= 0]
+    tree.left.extend(renumbered[dump["left_children"][node]] for node in inner)
+    tree.right.extend(renumbered[dump["right_children"][node]] for node in inner)
+    return tree
+
+
+def from_lightgbm(booster: lightgbm.Booster) -> Forest:
+    """Return the trees of a booster with one output and numeric features."""
+    forest = []
+    for info in booster.dump_model()["tree_info"]:
+        tree = Tree()
+        _add_lightgbm_node(tree, info["tree_structure"])
+        forest.append(tree)
+    return Forest(forest)
+
+
+def _add_lightgbm_node(tree: Tree, node: Dump) -> int:
+    """Append a node with all below it and return its number."""
+    if "split_feature" not in node:
+        tree.leaves.append(node["leaf_value"])
+        return ~(len(tree.leaves) - 1)
+    number = len(tree.features)
+    tree.features.append(node["split_feature"])
+    tree.thresholds.append(_round_down(node["threshold"]))
+    for children in (tree.left, tree.right):
+        children.append(0)
+    tree.left[number] = _add_lightgbm_node(tree, node["left_child"])
+    tree.right[number] = _add_lightgbm_node(tree, node["right_child"])
+    return number
+
+
+def from_catboost(model: catboost.CatBoostRegressor) -> Forest:
+    """Return the oblivious trees of a model with one output and numeric features."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.json")
+        model.save_model(path, format="json")
+        dump = json.loads(path.read_text())
+    scale, biases = dump["scale_and_bias"]
+    trees = [_catboost_tree(tree, scale) for tree in dump["oblivious_trees"]]
+    return Forest(trees, biases[0])
+
+
+def _catboost_tree(dump: Dump, scale: float) -> Tree:
+    """Unfold an oblivious tree: bit i of a leaf's number tells the outcome of split i.
+
+    The last split decides the highest bit, so it stands at the root; level l of the unfolded tree
+    holds 2^l nodes with one and the same split, from number 2^l − 1 on.
+    """
+    splits = dump["splits"][::-1]
+    tree = Tree(leaves=[scale * value for value in dump["leaf_values"]])
+    for level, split in enumerate(splits):
+        width = 2**level
+        tree.features.extend([split["float_feature_index"]] * width)
+        tree.thresholds.extend([np.float32(split["border"])] * width)
+        below = range(2 * width - 1, 4 * width - 1)
+        children = [~leaf for leaf in range(2 * width)] if level == len(splits) - 1 else below
+        tree.left.extend(children[0::2])
+        tree.right.extend(children[1::2])
+    return tree
+
+
+def _before(value: np.float32) -> np.float32:
+    return np.float32(np.nextafter(value, np.float32(-np.inf)))
+
+
+def _round_down(value: float) -> np.float32:
+    nearest = np.float32(value)
+    return nearest if float(nearest) <= value else _before(nearest)
