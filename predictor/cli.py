@@ -8,8 +8,6 @@ from pathlib import Path
 from predictor import __version__, bundle
 from predictor.errors import PredictorError
 
-DEFAULT_BUNDLE = Path("bundle")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, or 1 after an error in one sentence."""
@@ -24,6 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"predictor: {error.name} is not installed: {options.needs}", file=sys.stderr)
         return 1
+    except OSError as error:  # such as a shared library that the system lacks
+        print(f"predictor: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -34,19 +35,21 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train the model and write a bundle")
     train.add_argument("--data", type=Path, help="a CSV file like the packaged one, in time order")
-    train.add_argument("--output", type=Path, default=DEFAULT_BUNDLE, help="the bundle's folder")
+    train.add_argument("--output", type=Path, default=Path("bundle"), help="the bundle's folder")
     train.add_argument("--seed", type=int, default=42)
     train.set_defaults(run=_train, needs="pip install 'energy-predictor[train]'")
 
-    serve = commands.add_parser("serve", help="serve a bundle over HTTP; settings: docs/reference")
+    serve = commands.add_parser(
+        "serve", help="serve a bundle over HTTP; settings: docs/reference/settings.md"
+    )
     serve.add_argument("--bundle", help="the bundle's folder, instead of BUNDLE")
-    serve.add_argument("--host", help="the address to listen on, instead of HOST")
+    serve.add_argument("--host", help="the address to listen on, instead of LISTEN_HOST")
     serve.add_argument("--port", help="the port to listen on, instead of PORT")
     serve.set_defaults(run=_serve, needs="pip install 'energy-predictor[serve]'")
 
     check = commands.add_parser("check", help="send a bundle's golden rows to a running server")
     check.add_argument("url", help="such as http://127.0.0.1:8080")
-    check.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="the bundle's folder")
+    check.add_argument("--bundle", help="the bundle's folder, instead of BUNDLE")
     check.set_defaults(run=_check, needs="pip install 'energy-predictor[serve]'")
     return parser
 
@@ -80,11 +83,13 @@ def _summary(manifest: bundle.Manifest) -> str:
 def _serve(options: argparse.Namespace) -> None:
     from predictor.serving import server, settings
 
-    flags = {"BUNDLE": options.bundle, "HOST": options.host, "PORT": options.port}
+    flags = {"BUNDLE": options.bundle, "LISTEN_HOST": options.host, "PORT": options.port}
     server.serve(settings.read(flags))
 
 
 def _check(options: argparse.Namespace) -> None:
+    from predictor.serving import settings
     from predictor.serving.check import check
 
-    print(check(options.url, bundle.read(options.bundle)))
+    folder = settings.read({"BUNDLE": options.bundle}).bundle
+    print(check(options.url, bundle.read(Path(folder))))

@@ -1,7 +1,9 @@
 """The process: a bundle is loaded and checked first, then a socket is opened."""
 
 import logging
+import signal
 import socket
+import sys
 from pathlib import Path
 
 import msgspec
@@ -31,8 +33,10 @@ def serve(settings: Settings) -> None:
     manifest = engine.manifest
     metrics.MODEL_INFO.labels(manifest.name, manifest.version).set(1)
     app = application(engine, settings)
+    # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _listen(settings) as listener:
-        url = _url(settings.host, listener.getsockname()[1])
+        url = _url(settings.listen_host, listener.getsockname()[1])
         logger.info(
             "serving %s %s of %s on %s", manifest.name, manifest.version, engine.source, url
         )
@@ -55,11 +59,13 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in settings.listen_host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        return socket.create_server(
+            (settings.listen_host, settings.port), family=family, backlog=BACKLOG
+        )
     except OSError as error:
-        message = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
+        message = f"cannot listen on {settings.listen_host} port {settings.port}: {error.strerror}"
         raise SettingsError(message) from error
 
 

@@ -16,7 +16,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     """
 
     bundle: str = "bundle"
-    host: str = "127.0.0.1"
+    listen_host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     max_rows: Annotated[int, msgspec.Meta(ge=1)] = 10_000

@@ -118,11 +118,12 @@ def _values(table: pd.DataFrame, column: Column, source: str) -> NDArray[np.floa
     cells = table[name]
     values = cells.map(column.labels) if column.labels else pd.to_numeric(cells, errors="coerce")
     bad = ~values.between(column.minimum, column.maximum)
+    if column.datatype == "INT64":
+        bad |= values % 1 != 0
     if bad.any():
         line = bad.idxmax()
-        cell = cells[line]
-        found = f"got {cell!r}" if isinstance(cell, str) else "the line ends before it"
-        message = f"{source}: line {line}, column {name!r}: {found}, expected {_expected(column)}"
+        where = f"{source}: line {line}, column {name!r}"
+        message = f"{where}: got {cells[line]!r}, expected {_expected(column)}"
         raise DataError(message)
     return np.asarray(values, np.float64)
 

@@ -21,14 +21,14 @@ def fuse(forest: Forest, contract: Contract) -> onnx.ModelProto:
     """
     columns = columns_argument(contract)
     found = features(columns, contract)
-    position = op.add(_trees(found.matrix, forest), op.const(np.float64(forest.bias)))
+    position = op.add(sum_of_leaves(found.matrix, forest), op.const(np.float64(forest.bias)))
     position = op.clip(position, op.const(np.float64(-1)), op.const(np.float64(1)))
     energy = op.add(found.middle, op.mul(found.half_width, position))
     flat = op.reshape(energy, op.const(np.array([-1], np.int64)))
     return build({INPUT: columns}, {contract.target.name: flat})
 
 
-def _trees(matrix: Var, forest: Forest) -> Var:
+def sum_of_leaves(matrix: Var, forest: Forest) -> Var:
     """Return the sum of the leaves, float64 (n, 1): thresholds, leaves and sum are double."""
     nodes, roots = _joined([_with_a_root(tree) for tree in forest.trees])
     return ml.tree_ensemble(

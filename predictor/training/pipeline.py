@@ -105,8 +105,8 @@ def check_parity(graph: NDArray[np.float64], native: NDArray[np.float64]) -> flo
     largest = float(difference[row])
     if not largest <= PARITY_TOLERANCE:
         message = (
-            f"the graph and the libraries disagree on row {row}: {graph[row]!r} and "
-            f"{native[row]!r}, apart by {largest:.3g} where {PARITY_TOLERANCE:.0e} is allowed"
+            f"the graph and the libraries disagree on row {row}: {float(graph[row])} and "
+            f"{float(native[row])}, apart by {largest:.3g} where {PARITY_TOLERANCE:.0e} is allowed"
         )
         raise ParityError(message)
     return largest

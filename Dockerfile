@@ -1,0 +1,38 @@
+ARG BASE_IMAGE=python:3.11-slim
+
+# Trains the bundle. Only what training reads is copied, so a change of serving code leaves this
+# stage, the slowest, in the cache.
+FROM ${BASE_IMAGE} AS train
+# LightGBM's wheel takes OpenMP from the system.
+RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/*
+RUN python3 -m venv --without-pip /opt/venv
+COPY requirements/train.txt /src/requirements/
+RUN python3 -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
+    --require-hashes --requirement /src/requirements/train.txt
+WORKDIR /src
+COPY predictor/*.py predictor/
+COPY predictor/training predictor/training
+RUN /opt/venv/bin/python -m predictor train --output /bundle
+
+# Serving's libraries: no pip, no training library.
+FROM ${BASE_IMAGE} AS libraries
+RUN python3 -m venv --without-pip /opt/venv
+COPY requirements/serve.txt /src/requirements/
+RUN python3 -m pip --python /opt/venv/bin/python install --no-cache-dir \
+    --require-hashes --requirement /src/requirements/serve.txt
+
+FROM ${BASE_IMAGE}
+ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    BUNDLE=/bundle LISTEN_HOST=0.0.0.0 PORT=8080
+COPY --from=libraries /opt/venv /opt/venv
+COPY --from=train /bundle /bundle
+COPY predictor/*.py /app/predictor/
+COPY predictor/serving /app/predictor/serving
+RUN python -m compileall -q /app
+USER 10001:10001
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["python", "-c", \
+    "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/v2/health/ready')"]
+ENTRYPOINT ["python", "-m", "predictor"]
+CMD ["serve"]

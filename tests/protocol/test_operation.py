@@ -1,0 +1,130 @@
+"""What operators rely on: probes, metrics, starting and stopping."""
+
+import socket
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import SERVE, START_SECONDS, running
+from prometheus_client.parser import text_string_to_metric_families
+
+from predictor import bundle, cli
+
+Row = dict[str, float | int | str]
+PREDICT = "/v1/models/energy:predict"
+
+
+def samples(client: httpx.Client) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Return every sample by its name and its labels' values, in the order of the labels' names."""
+    return {
+        (sample.name, tuple(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(client.get("/metrics").text)
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize("path", ["/v2/health/live", "/v2/health/ready"])
+def test_a_server_that_answers_is_alive_and_ready(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+def test_requests_and_rows_are_counted_as_they_were_sent(client: httpx.Client, row: Row) -> None:
+    before = samples(client)
+    for _ in range(3):
+        client.post(PREDICT, json={"instances": [row, row]})
+    client.post(PREDICT, json={"instances": []})
+    client.post("/predict", json=row)
+    client.get("/made/up/by/a/client")
+    after = samples(client)
+
+    def grew(name: str, *labels: str) -> float:
+        return after[name, labels] - before.get((name, labels), 0)
+
+    assert grew("predictor_requests_total", "200", "POST", PREDICT) == 3
+    assert grew("predictor_requests_total", "400", "POST", PREDICT) == 1
+    assert grew("predictor_requests_total", "200", "POST", "/predict") == 1
+    assert grew("predictor_requests_total", "404", "GET", "other") == 1
+    assert grew("predictor_rows_total", "energy") == 7
+    for step, count in (("preprocess", 4 + 1), ("predict", 4), ("postprocess", 3)):
+        assert grew(f"request_{step}_seconds_count", "energy") == count
+    assert not any("made" in label for _, labels in after for label in labels)
+
+
+def test_the_served_version_is_a_metric(client: httpx.Client, bundle_folder: Path) -> None:
+    version = bundle.read(bundle_folder).manifest.version
+    assert samples(client)["predictor_model_info", ("energy", version)] == 1
+
+
+def test_check_compares_a_server_with_a_bundle(
+    client: httpx.Client, bundle_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["check", str(client.base_url), "--bundle", str(bundle_folder)]) == 0
+    assert "predicts all 32 golden rows" in capsys.readouterr().out
+
+
+def test_check_fails_when_a_server_predicts_something_else(
+    client: httpx.Client,
+    trained: tuple[bundle.Manifest, bytes],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    manifest, model = trained
+    golden = manifest.golden
+    golden = bundle.Golden(golden.rows, [value + 1 for value in golden.predictions])
+    fields = {field: getattr(manifest, field) for field in manifest.__struct_fields__}
+    bundle.write(tmp_path / "b", bundle.Manifest(**fields | {"golden": golden}), model)
+    assert cli.main(["check", str(client.base_url), "--bundle", str(tmp_path / "b")]) == 1
+    assert "for golden row 0, expected" in capsys.readouterr().err
+
+
+def test_check_fails_when_nobody_answers(
+    bundle_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert cli.main(["check", f"http://127.0.0.1:{port}", "--bundle", str(bundle_folder)]) == 1
+    assert "gives no predictions" in capsys.readouterr().err
+
+
+def serve(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*SERVE, *options], capture_output=True, text=True, timeout=START_SECONDS, check=False
+    )
+
+
+def test_serving_without_a_bundle_says_how_to_make_one(tmp_path: Path) -> None:
+    ended = serve("--bundle", str(tmp_path / "none"))
+    assert ended.returncode == 1
+    assert ended.stderr.strip().endswith(f"predictor train --output {tmp_path}/none")
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_damaged_bundle_is_never_served(bundle_folder: Path, tmp_path: Path) -> None:
+    for name in (bundle.MANIFEST, bundle.MODEL):
+        (tmp_path / name).write_bytes((bundle_folder / name).read_bytes())
+    with (tmp_path / bundle.MODEL).open("ab") as model:
+        model.write(b"x")
+    ended = serve("--bundle", str(tmp_path))
+    assert ended.returncode == 1
+    assert "is damaged" in ended.stderr
+
+
+def test_a_port_that_is_taken_is_named(bundle_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = serve("--bundle", str(bundle_folder), "--port", port)
+    assert ended.returncode == 1
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in ended.stderr
+
+
+def test_a_setting_that_cannot_be_used_ends_the_start(bundle_folder: Path) -> None:
+    ended = serve("--bundle", str(bundle_folder), "--port", "http")
+    assert ended.returncode == 1
+    assert "setting PORT is 'http'" in ended.stderr
+
+
+def test_sigterm_ends_a_server_with_kept_alive_clients(bundle_folder: Path) -> None:
+    with running(bundle_folder) as server, httpx.Client(base_url=server.url) as client:
+        assert client.get("/health").status_code == 200
+        assert server.stop() == 0

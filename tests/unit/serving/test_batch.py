@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from predictor.contract import Column, Contract
+from predictor.errors import InvalidInput
+from predictor.serving.batch import encode
+from predictor.training.columns import CONTRACT
+
+Row = dict[str, float | int | str]
+MAX_ROWS = 10
+
+
+def refusal(contract: Contract, rows: object) -> str:
+    with pytest.raises(InvalidInput) as error:
+        encode(contract, rows, MAX_ROWS)
+    return str(error.value)
+
+
+def test_an_object_and_an_array_give_the_same_numbers(contract: Contract, row: Row) -> None:
+    batch = encode(contract, [row, list(row.values())], MAX_ROWS)
+    np.testing.assert_array_equal(batch.columns, [[2.95, 0, 0, 73.21, 100, 900, 0, 0]] * 2)
+    assert batch.columns.dtype == np.float64
+
+
+def test_the_order_of_an_objects_keys_does_not_matter(contract: Contract, row: Row) -> None:
+    backwards = dict(reversed(row.items()))
+    columns = encode(contract, [backwards], MAX_ROWS).columns
+    np.testing.assert_array_equal(columns, encode(contract, [row], MAX_ROWS).columns)
+
+
+def test_a_wrong_value_is_named_with_its_row_and_column(contract: Contract, row: Row) -> None:
+    wrong = row | {"lagging_power_factor": 173.21}
+    assert refusal(contract, [row, wrong]) == (
+        "row 1, column lagging_power_factor: got 173.21, expected a number from 0 to 100 (percent)"
+    )
+
+
+def test_a_missing_column_is_named(contract: Contract, row: Row) -> None:
+    del row["co2"]
+    assert refusal(contract, [row]) == (
+        "row 0, column co2: got nothing, expected a number from 0 to 1000000 (t)"
+    )
+
+
+def test_an_unknown_column_is_named_before_the_one_it_may_stand_for(
+    contract: Contract, row: Row
+) -> None:
+    row["CO2"] = row.pop("co2")
+    assert refusal(contract, [row]).startswith('row 0: got column "CO2", expected only lagging_')
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (None, "got null, expected a list of rows"),
+        ({}, "got {}, expected a list of rows"),
+        ([], "got 0 rows, expected from 1 to 10"),
+        ([[]] * 11, "got 11 rows, expected from 1 to 10"),
+        (["x"], 'row 0: got "x", expected an object or an array'),
+        ([[1, 2]], "row 0: got 2 values, expected 8: lagging_reactive_power"),
+        ([{}], "row 0, column lagging_reactive_power: got nothing, expected a number"),
+    ],
+)
+def test_what_is_no_list_of_rows_is_refused(contract: Contract, rows: object, message: str) -> None:
+    assert refusal(contract, rows).startswith(message)
+
+
+def value_of(column: Column) -> st.SearchStrategy[float | int | str]:
+    if column.datatype == "FP64":
+        return st.floats(column.minimum, column.maximum)
+    labels = st.sampled_from(list(column.labels)) if column.labels else st.nothing()
+    if column.datatype == "BYTES":
+        return labels
+    return st.integers(int(column.minimum), int(column.maximum)) | labels
+
+
+@given(st.fixed_dictionaries({column.name: value_of(column) for column in CONTRACT.columns}))
+def test_every_row_of_the_contract_is_taken_and_comes_back(row: Row) -> None:
+    [codes] = encode(CONTRACT, [row], MAX_ROWS).columns
+    cells = zip(CONTRACT.columns, codes, strict=True)
+    again = {column.name: column.decode(code) for column, code in cells}
+    np.testing.assert_array_equal(encode(CONTRACT, [again], MAX_ROWS).columns, [codes])

@@ -1,0 +1,37 @@
+import pytest
+
+from predictor.errors import SettingsError
+from predictor.serving.settings import NAMES, Settings, read
+
+
+def test_without_an_environment_the_defaults_hold() -> None:
+    assert read({}, {}) == Settings()
+
+
+def test_the_environment_is_read_in_capitals() -> None:
+    settings = read({}, {"PORT": "9000", "LOG_LEVEL": "DEBUG", "port": "1", "HOME": "/root"})
+    assert (settings.port, settings.log_level) == (9000, "DEBUG")
+
+
+def test_a_flag_outweighs_the_environment() -> None:
+    assert read({"PORT": "1", "BUNDLE": None}, {"PORT": "2", "BUNDLE": "b"}).port == 1
+    assert read({"BUNDLE": None}, {"BUNDLE": "b"}).bundle == "b"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("PORT", "http", "Expected `int`"),
+        ("PORT", "70000", "Expected `int` <= 65535"),
+        ("MAX_ROWS", "0", "Expected `int` >= 1"),
+        ("LOG_LEVEL", "loud", "Invalid enum value"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(name: str, value: str, reason: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        read({}, {name: value})
+    assert str(error.value).startswith(f"setting {name} is {value!r}: {reason}")
+
+
+def test_every_setting_has_a_name_in_capitals() -> None:
+    assert all(name == name.upper() for name in NAMES)

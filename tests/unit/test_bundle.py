@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from predictor import bundle
+from predictor.errors import BundleError
+
+Trained = tuple[bundle.Manifest, bytes]
+
+
+@pytest.fixture
+def folder(trained: Trained, tmp_path: Path) -> Path:
+    folder = tmp_path / "bundle"
+    bundle.write(folder, *trained)
+    return folder
+
+
+def test_what_was_written_is_read(trained: Trained, folder: Path) -> None:
+    manifest, model = trained
+    read = bundle.read(folder)
+    assert (read.manifest, read.model) == (manifest, model)
+
+
+def test_a_bundle_holds_data_only(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == ["bundle.json", "model.onnx"]
+
+
+def test_a_missing_bundle_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="predictor train --output"):
+        bundle.read(tmp_path / "none")
+
+
+def test_one_changed_byte_of_the_graph_is_found(folder: Path) -> None:
+    model = bytearray((folder / bundle.MODEL).read_bytes())
+    model[len(model) // 2] ^= 1
+    (folder / bundle.MODEL).write_bytes(model)
+    with pytest.raises(BundleError, match="damaged"):
+        bundle.read(folder)
+
+
+def test_a_missing_graph_is_named(folder: Path) -> None:
+    (folder / bundle.MODEL).unlink()
+    with pytest.raises(BundleError, match=r"cannot read .*model\.onnx: No such file"):
+        bundle.read(folder)
+
+
+def test_a_changed_contract_is_found(folder: Path) -> None:
+    text = (folder / bundle.MANIFEST).read_text()
+    (folder / bundle.MANIFEST).write_text(text.replace('"maximum": 100.0', '"maximum": 200.0'))
+    with pytest.raises(BundleError, match="was changed"):
+        bundle.read(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 1}', '{"format": "one"}'])
+def test_a_manifest_that_is_none_is_refused(folder: Path, content: str) -> None:
+    (folder / bundle.MANIFEST).write_text(content)
+    with pytest.raises(BundleError, match="not a bundle's manifest"):
+        bundle.read(folder)
+
+
+def test_a_later_format_is_refused_by_its_number(folder: Path) -> None:
+    (folder / bundle.MANIFEST).write_text('{"format": 2, "anything": "else"}')
+    with pytest.raises(BundleError, match="has format 2, this version of predictor reads 1"):
+        bundle.read(folder)
+
+
+def test_a_second_bundle_replaces_the_first(trained: Trained, folder: Path) -> None:
+    manifest, model = trained
+    (folder / "leftover").touch()
+    bundle.write(folder, msgspec.structs.replace(manifest, seed=1), model)
+    assert bundle.read(folder).manifest.seed == 1
+    assert not (folder / "leftover").exists()
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_folder_that_is_no_bundle_is_left_alone(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    with pytest.raises(BundleError, match="is not a bundle"):
+        bundle.write(tmp_path, *trained)
+    assert (tmp_path / "precious").exists()
+
+
+def test_a_file_in_the_way_is_left_alone(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(BundleError, match="cannot write"):
+        bundle.write(tmp_path / "file" / "bundle", *trained)
+    assert (tmp_path / "file").read_text() == "precious"

@@ -1,0 +1,107 @@
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from predictor.contract import Contract
+from predictor.errors import DataError
+from predictor.training import dataset as module
+from predictor.training.dataset import Dataset, load
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "data.csv"
+
+
+def test_the_packaged_data_are_read(dataset: Dataset) -> None:
+    assert dataset.columns.shape == (35_040, 8)
+    np.testing.assert_array_equal(dataset.columns[0], [2.95, 0, 0, 73.21, 100, 900, 0, 0])
+    assert dataset.target[0] == 3.17
+    assert dataset.target.sum() == pytest.approx(959_637.23)
+
+
+def test_a_file_with_the_same_columns_is_read(
+    csv_lines: list[bytes], file: Path, contract: Contract
+) -> None:
+    file.write_bytes(b"".join(csv_lines))
+    assert len(load(contract, file).target) == 400
+
+
+def test_a_missing_file_is_named(file: Path, contract: Contract) -> None:
+    with pytest.raises(DataError, match=r"data\.csv: No such file"):
+        load(contract, file)
+
+
+def test_a_missing_column_is_named(csv_lines: list[bytes], file: Path, contract: Contract) -> None:
+    file.write_bytes(b"".join(csv_lines).replace(b"NSM", b"Seconds", 1))
+    with pytest.raises(DataError, match="column 'NSM' is missing; the file has date, Usage_kWh"):
+        load(contract, file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"73.21", b"173.21", "line 2, column 'Lagging_Current_Power_Factor': got '173.21'"),
+        (b"73.21", b"high", "line 2, column 'Lagging_Current_Power_Factor': got 'high'"),
+        (b"73.21", b"", "line 2, column 'Lagging_Current_Power_Factor': got ''"),
+        (b"3.17", b"nan", "line 2, column 'Usage_kWh': got 'nan'"),
+        (b"900,", b"900.5,", "line 2, column 'NSM': got '900.5', expected a whole number"),
+        (b"Monday", b"Montag", "line 2, column 'Day_of_week': got 'Montag', expected one of Mon"),
+        (b"Light_Load", b"Light_Lo", "line 2, column 'Load_Type': got 'Light_Lo'"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_line_and_column(
+    csv_lines: list[bytes], file: Path, contract: Contract, old: bytes, new: bytes, message: str
+) -> None:
+    file.write_bytes(csv_lines[0] + csv_lines[1].replace(old, new) + b"".join(csv_lines[2:]))
+    with pytest.raises(DataError) as error:
+        load(contract, file)
+    assert message in str(error.value)
+
+
+def test_a_line_cut_short_is_named(csv_lines: list[bytes], file: Path, contract: Contract) -> None:
+    file.write_bytes(b"".join(csv_lines[:9]) + csv_lines[9][:24])
+    with pytest.raises(DataError, match=r"line 10, column '.*': got '', expected"):
+        load(contract, file)
+
+
+def test_a_line_with_too_many_values_is_named(
+    csv_lines: list[bytes], file: Path, contract: Contract
+) -> None:
+    file.write_bytes(b"".join(csv_lines[:9]) + b"1," * 20 + b"1\n")
+    with pytest.raises(DataError, match="line 10"):
+        load(contract, file)
+
+
+def test_a_compressed_file_cut_short_names_the_line(
+    csv_lines: list[bytes], file: Path, contract: Contract
+) -> None:
+    packed = gzip.compress(b"".join(csv_lines))
+    file.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(DataError, match=r"line [0-9]+, column"):
+        load(contract, file)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x1f\x8bgarbage", b"\xff\xfe\x00"])
+def test_a_file_that_is_no_csv_is_refused(file: Path, contract: Contract, content: bytes) -> None:
+    file.write_bytes(content)
+    with pytest.raises(DataError, match="not a CSV file"):
+        load(contract, file)
+
+
+def test_a_file_without_rows_is_refused(
+    csv_lines: list[bytes], file: Path, contract: Contract
+) -> None:
+    file.write_bytes(csv_lines[0])
+    with pytest.raises(DataError, match="no rows"):
+        load(contract, file)
+
+
+def test_changed_packaged_data_are_refused(
+    csv_lines: list[bytes], contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_packaged", lambda: b"".join(csv_lines))
+    with pytest.raises(DataError, match="400 rows of 35040"):
+        load(contract)
