@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
+from predictor import graph
 from predictor.bundle import Bundle, Golden
 from predictor.errors import BundleError
 from predictor.serving.batch import Batch, encode
 
-INPUT = "columns"
 # The same graph in float64: no more may differ than the order in which a build adds the leaves.
 GOLDEN_TOLERANCE = 1e-9
 
@@ -37,7 +36,7 @@ class Engine:
         self.loaded_at = datetime.now(UTC)
         self._outputs = [bundle.manifest.contract.target.name]
         try:
-            self._session = _session(bundle.model)
+            self._session = graph.load(bundle.model)
             self._check(bundle.manifest.golden)
         except BundleError:
             raise
@@ -47,7 +46,7 @@ class Engine:
 
     def predict(self, batch: Batch) -> Prediction:
         """Return the predictions for a batch's rows, in their order."""
-        return Prediction(self._session.run(self._outputs, {INPUT: batch.columns})[0])
+        return Prediction(self._session.run(self._outputs, {graph.INPUT: batch.columns})[0])
 
     def _check(self, golden: Golden) -> None:
         """Predict the golden rows as a client would ask for them."""
@@ -60,11 +59,3 @@ class Engine:
                     f"golden row {row} gives {got!r}, expected {expected!r}"
                 )
                 raise BundleError(message)
-
-
-def _session(model: bytes) -> ort.InferenceSession:
-    """Load the bytes whose digest was checked; runs use no thread but the caller's."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

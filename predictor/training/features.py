@@ -13,14 +13,14 @@ import spox.opset.ai.onnx.v21 as op
 from numpy.typing import NDArray
 from spox import Tensor, Var, argument, build
 
+from predictor import graph
 from predictor.contract import Contract
-from predictor.training import session
+from predictor.graph import INPUT
 
 # Half of the last digit of a power factor published in percent to two decimals.
 FACTOR_ROUNDING = 0.005
 SATURDAY = 5
 
-INPUT = "columns"
 REACTIVE = ("lagging_reactive_power", "leading_reactive_power")
 FACTORS = ("lagging_power_factor", "leading_power_factor")
 
@@ -68,7 +68,7 @@ def compute(columns: NDArray[np.float64], contract: Contract) -> Features:
     found = features(argument_, contract)
     outputs = {"matrix": found.matrix, "middle": found.middle, "half_width": found.half_width}
     model = build({INPUT: argument_}, outputs).SerializeToString()
-    matrix, middle, half_width = session.run(model, {INPUT: columns}, list(outputs))
+    matrix, middle, half_width = graph.run(model, {INPUT: columns}, list(outputs))
     return Features(matrix.astype(np.float32, copy=False), middle[:, 0], half_width[:, 0])
 
 

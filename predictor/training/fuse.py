@@ -7,7 +7,8 @@ import spox.opset.ai.onnx.v21 as op
 from spox import Var, build
 
 from predictor.contract import Contract
-from predictor.training.features import INPUT, columns_argument, features
+from predictor.graph import INPUT
+from predictor.training.features import columns_argument, features
 from predictor.training.forest import Forest, Tree
 
 # TreeEnsemble's codes, ai.onnx.ml version 5.

@@ -11,14 +11,15 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from predictor import __version__, bundle
+from predictor import __version__, bundle, graph
 from predictor.contract import Contract
 from predictor.errors import ParityError
-from predictor.training import session, split, stack
+from predictor.graph import INPUT
+from predictor.training import split, stack
 from predictor.training.boosters import Sample
 from predictor.training.columns import MODEL_NAME
 from predictor.training.dataset import Dataset
-from predictor.training.features import INPUT, Features, compute
+from predictor.training.features import Features, compute
 from predictor.training.fuse import fuse
 from predictor.training.scores import score
 
@@ -98,14 +99,14 @@ def native_predictions(fitted: stack.Stack, found: Features) -> NDArray[np.float
     return found.middle + found.half_width * position
 
 
-def check_parity(graph: NDArray[np.float64], native: NDArray[np.float64]) -> float:
+def check_parity(fused: NDArray[np.float64], native: NDArray[np.float64]) -> float:
     """Return the largest difference; raises ParityError, naming the row, when it is too large."""
-    difference = np.abs(graph - native)
+    difference = np.abs(fused - native)
     row = int(np.argmax(difference))
     largest = float(difference[row])
     if not largest <= PARITY_TOLERANCE:
         message = (
-            f"the graph and the libraries disagree on row {row}: {float(graph[row])} and "
+            f"the graph and the libraries disagree on row {row}: {float(fused[row])} and "
             f"{float(native[row])}, apart by {largest:.3g} where {PARITY_TOLERANCE:.0e} is allowed"
         )
         raise ParityError(message)
@@ -119,13 +120,13 @@ def _evaluate(
     fitted, tested = SPLITS[name](len(dataset.target), plan.seed)
     part = sample.take(fitted)
     model = stack.fit(part, plan.trees, plan.seed, lambda what: step(f"{name}: {what}"))
-    graph = fuse(model.forest, plan.contract).SerializeToString()
-    prediction = _predict(graph, dataset.columns[tested], plan.contract)
+    fused = fuse(model.forest, plan.contract).SerializeToString()
+    prediction = _predict(fused, dataset.columns[tested], plan.contract)
     return score(dataset.target[tested], prediction)
 
 
 def _predict(model: bytes, columns: NDArray[np.float64], contract: Contract) -> NDArray[np.float64]:
-    prediction = session.run(model, {INPUT: columns}, [contract.target.name])[0]
+    prediction = graph.run(model, {INPUT: columns}, [contract.target.name])[0]
     return prediction.astype(np.float64, copy=False)
 
 

@@ -1,28 +1,26 @@
-"""The chart, rendered by the real helm."""
-
 import os
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "energy-predictor"
-
-Object = dict[str, "object"]
+from tests.chart.helm import Objects, Render, template
 
 
 @pytest.fixture(scope="session", autouse=True)
-def helm() -> str:
-    """Return the path of helm; without one these tests are skipped, but never in CI."""
-    path = shutil.which("helm")
-    if not path and not os.environ.get("CI"):
-        pytest.skip("helm is not installed")
-    assert path, "helm is not installed"
-    return path
+def helm_is_here() -> None:
+    """Skip where helm is not installed, but fail in CI."""
+    if not shutil.which("helm"):
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("helm is not installed")
 
 
-def run_helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
+@pytest.fixture(scope="session")
+def render() -> Render:
+    """Return a function from `--set` options to the rendered objects by kind."""
+
+    def rendered(*sets: str) -> Objects:
+        result = template(*sets)
+        assert result.returncode == 0, result.stderr
+        return {found["kind"]: found for found in yaml.safe_load_all(result.stdout) if found}
+
+    return rendered

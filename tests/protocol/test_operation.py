@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import SERVE, START_SECONDS, running
 from prometheus_client.parser import text_string_to_metric_families
 
 from predictor import bundle, cli
+from tests.protocol.process import SERVE, START_SECONDS, running
 
 Row = dict[str, float | int | str]
 PREDICT = "/v1/models/energy:predict"

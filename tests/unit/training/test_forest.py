@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from spox import Tensor, argument, build
 
-from predictor.training import session
+from predictor import graph
 from predictor.training.boosters import FITTERS, Booster, Sample
 from predictor.training.forest import Forest, Tree, from_lightgbm
 from predictor.training.fuse import sum_of_leaves
@@ -20,7 +20,7 @@ Fitter = Callable[[Sample, int, int], Booster]
 def evaluate(forest: Forest, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     rows = argument(Tensor(np.float32, ("n", matrix.shape[1])))
     model = build({"rows": rows}, {"sum": sum_of_leaves(rows, forest)})
-    result = session.run(model.SerializeToString(), {"rows": matrix}, ["sum"])[0][:, 0]
+    result = graph.run(model.SerializeToString(), {"rows": matrix}, ["sum"])[0][:, 0]
     return result + forest.bias
 
 

@@ -1,0 +1,21 @@
+"""Running the real helm on the chart."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "energy-predictor"
+
+Objects = dict[str, dict[str, Any]]
+Render = Callable[..., Objects]
+
+
+def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
+
+
+def template(*sets: str) -> subprocess.CompletedProcess[str]:
+    options = [option for value in sets for option in ("--set", value)]
+    return helm("template", "energy", str(CHART), "--namespace", "plant", *options)

@@ -1,0 +1,173 @@
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.chart.helm import CHART, ROOT, Objects, Render, helm, template
+
+
+@pytest.fixture(scope="module")
+def objects(render: Render) -> Objects:
+    return render("podMonitor.enabled=true")
+
+
+@pytest.fixture(scope="module")
+def predictor(objects: Objects) -> dict[str, Any]:
+    spec: dict[str, Any] = objects["InferenceService"]["spec"]["predictor"]
+    return spec
+
+
+@pytest.fixture(scope="module")
+def container(predictor: dict[str, Any]) -> dict[str, Any]:
+    [container] = predictor["containers"]
+    assert container["name"] == "kserve-container"
+    return dict(container)
+
+
+def test_helm_finds_nothing_to_complain_of() -> None:
+    result = helm("lint", "--strict", str(CHART))
+    assert result.returncode == 0, result.stdout
+
+
+def test_by_default_there_is_an_inference_service_with_its_autoscaler_and_its_test(
+    render: Render,
+) -> None:
+    assert set(render()) == {"InferenceService", "HorizontalPodAutoscaler", "Pod"}
+
+
+def test_the_inference_service_is_in_standard_mode_with_an_autoscaler_of_the_charts(
+    objects: Objects,
+) -> None:
+    metadata = objects["InferenceService"]["metadata"]
+    assert metadata["name"] == "energy"
+    assert metadata["annotations"] == {
+        "serving.kserve.io/deploymentMode": "Standard",
+        "serving.kserve.io/autoscalerClass": "external",
+    }
+
+
+def test_no_label_of_the_inference_service_changes_with_the_chart(objects: Objects) -> None:
+    labels = objects["InferenceService"]["metadata"]["labels"]
+    assert set(labels) == {
+        "app.kubernetes.io/name",
+        "app.kubernetes.io/instance",
+        "app.kubernetes.io/managed-by",
+    }
+
+
+def test_a_pod_may_take_two_cpus_and_two_gibibytes(container: dict[str, Any]) -> None:
+    assert container["resources"]["limits"] == {"cpu": "2", "memory": "2Gi"}
+
+
+def test_startup_readiness_and_liveness_are_asked_over_http(container: dict[str, Any]) -> None:
+    paths = {
+        probe: container[f"{probe}Probe"]["httpGet"]
+        for probe in ("startup", "readiness", "liveness")
+    }
+    assert paths == {
+        "startup": {"path": "/v2/health/ready", "port": "http"},
+        "readiness": {"path": "/v2/health/ready", "port": "http"},
+        "liveness": {"path": "/v2/health/live", "port": "http"},
+    }
+    assert container["ports"] == [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
+
+
+def test_a_rollout_never_takes_a_pod_away_before_another_is_ready(
+    predictor: dict[str, Any],
+) -> None:
+    assert predictor["deploymentStrategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+    }
+
+
+def test_the_grace_period_covers_the_sleep_and_the_drain(render: Render) -> None:
+    objects = render("shutdown.preStopSleepSeconds=7", "shutdown.drainSeconds=50")
+    predictor = objects["InferenceService"]["spec"]["predictor"]
+    [container] = predictor["containers"]
+    assert predictor["terminationGracePeriodSeconds"] == 7 + 50 + 5
+    assert container["lifecycle"] == {"preStop": {"sleep": {"seconds": 7}}}
+    assert {"name": "DRAIN_SECONDS", "value": "50"} in container["env"]
+
+
+def test_every_pod_is_restricted(objects: Objects, predictor: dict[str, Any]) -> None:
+    for pod in (predictor, objects["Pod"]["spec"]):
+        [container] = pod["containers"]
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] >= 10_000
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def test_the_autoscaler_aims_at_what_kserve_makes_and_has_a_name_that_kserve_leaves_alone(
+    objects: Objects,
+) -> None:
+    autoscaler = objects["HorizontalPodAutoscaler"]
+    target = autoscaler["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == ("Deployment", "energy-predictor")
+    assert autoscaler["metadata"]["name"] != target["name"]
+
+
+def test_the_autoscaler_is_quick_up_and_slow_down(objects: Objects) -> None:
+    behavior = objects["HorizontalPodAutoscaler"]["spec"]["behavior"]
+    assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
+    assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 300
+
+
+def test_a_pod_monitor_selects_the_pods_that_kserve_makes(objects: Objects) -> None:
+    spec = objects["PodMonitor"]["spec"]
+    assert spec["selector"]["matchLabels"] == {
+        "serving.kserve.io/inferenceservice": "energy",
+        "component": "predictor",
+    }
+    [endpoint] = spec["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+
+
+def test_a_pod_monitor_takes_the_labels_that_prometheus_selects_by(render: Render) -> None:
+    objects = render("podMonitor.enabled=true", "podMonitor.labels.release=prometheus")
+    assert objects["PodMonitor"]["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_the_image_is_the_charts_unless_another_tag_is_named(render: Render) -> None:
+    for sets, image in (
+        ((), "energy-predictor:0.1.0"),
+        (("image.repository=r.example/e", "image.tag=v7"), "r.example/e:v7"),
+    ):
+        [container] = render(*sets)["InferenceService"]["spec"]["predictor"]["containers"]
+        assert container["image"] == image
+
+
+def test_rendering_is_a_pure_function() -> None:
+    assert template().stdout == template().stdout
+
+
+def test_the_manifests_are_what_the_chart_renders() -> None:
+    result = subprocess.run(
+        [ROOT / "manifests" / "render", "--check"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("replicas=3", "additional properties 'replicas' not allowed"),
+        ("image.name=x", "additional properties 'name' not allowed"),
+        ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
+        ("autoscaling.minReplicas=two", "got string, want integer"),
+        ("autoscaling.minReplicas=0", "minimum: got 0, want 1"),
+        ("podMonitor.interval=15", "got number, want string"),
+        ("resources.limits.memory=2gb", "does not match pattern"),
+        ("autoscaling.maxReplicas=1", "autoscaling.maxReplicas is below autoscaling.minReplicas"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(option: str, message: str) -> None:
+    result = template(option)
+    assert result.returncode != 0
+    assert message in result.stderr

@@ -1,0 +1,55 @@
+"""The schema describes every value, and nothing else."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.helm import CHART
+
+Schema = dict[str, Any]
+
+# The labels of a PodMonitor are the user's; of a rule of the autoscaler, what is absent counts too.
+OPEN_ENDED = ("podMonitor.labels", "autoscaling.behavior.", "global")
+
+
+@pytest.fixture(scope="module")
+def schema() -> Schema:
+    loaded: Schema = json.loads((CHART / "values.schema.json").read_text())
+    return loaded
+
+
+def described(schema: Schema, prefix: str = "") -> Iterator[tuple[str, Schema]]:
+    """Yield every key below a schema, dotted, with its own schema."""
+    for name, below in schema.get("properties", {}).items():
+        yield f"{prefix}{name}", below
+        yield from described(below, f"{prefix}{name}.")
+        yield from described(below.get("items", {}), f"{prefix}{name}[].")
+
+
+def keys(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from keys(value, f"{prefix}{name}.")
+
+
+def test_values_and_schema_have_the_same_keys(schema: Schema) -> None:
+    values = set(keys(yaml.safe_load((CHART / "values.yaml").read_text())))
+    known = {key for key, _ in described(schema)}
+    assert values <= known
+    assert {key for key in known - values if not key.startswith(OPEN_ENDED)} == set()
+
+
+def test_every_key_is_described(schema: Schema) -> None:
+    assert [key for key, below in described(schema) if not below.get("description")] == []
+
+
+def test_no_object_takes_a_key_that_is_not_described(schema: Schema) -> None:
+    objects = {key: below for key, below in described(schema) if below.get("type") == "object"}
+    loose = [
+        key for key, below in objects.items() if below.get("additionalProperties") is not False
+    ]
+    assert loose == ["podMonitor.labels", "global"]

@@ -1,0 +1,193 @@
+"""`helm install` on a cluster with KServe, and all that comes of it."""
+
+import json
+import os
+
+import httpx
+import pytest
+
+from predictor.bundle import Manifest
+from tests.e2e.cluster import (
+    CHART,
+    DEPLOYMENT,
+    RELEASE,
+    SERVICE,
+    Namespace,
+    Object,
+    raw,
+    run,
+    wait_for,
+)
+
+PREDICT = "/v1/models/energy:predict"
+REQUESTS = "predictor_requests_total"
+PROMETHEUS = "prometheus-operated"  # what the operator calls the Service of every Prometheus
+
+
+def test_the_api_server_takes_every_object_of_the_chart(empty_namespace: Namespace) -> None:
+    rendered = empty_namespace.helm(
+        "template", RELEASE, str(CHART), "--set", "podMonitor.enabled=true"
+    )
+    applied = empty_namespace.kubectl("apply", "--dry-run=server", "--filename=-", stdin=rendered)
+    kinds = {line.split("/")[0].split(".")[0] for line in applied.splitlines()}
+    assert kinds == {"inferenceservice", "horizontalpodautoscaler", "podmonitor", "pod"}
+
+
+def test_the_api_server_would_refuse_an_object_that_it_does_not_know(
+    empty_namespace: Namespace,
+) -> None:
+    rendered = empty_namespace.helm("template", RELEASE, str(CHART))
+    wrong = rendered.replace("readinessProbe:", "readynessProbe:")
+    assert wrong != rendered
+    with pytest.raises(
+        AssertionError, match=r'unknown field "spec.predictor.containers.*readyness'
+    ):
+        empty_namespace.kubectl(
+            "apply", "--dry-run=server", "--validate=strict", "--filename=-", stdin=wrong
+        )
+
+
+def test_golden_rows_are_predicted_through_port_forward(
+    client: httpx.Client, manifest: Manifest
+) -> None:
+    answer = client.post(PREDICT, json={"instances": manifest.golden.rows})
+    assert answer.status_code == 200
+    predictions = answer.json()["predictions"]
+    assert predictions == pytest.approx(manifest.golden.predictions, abs=1e-9)
+
+
+def test_the_service_is_reached_inside_the_cluster(namespace: Namespace) -> None:
+    service = f"/api/v1/namespaces/{namespace.name}/services/{SERVICE}:80/proxy"
+    assert raw(f"{service}/v1/models") == {"models": ["energy"]}
+    assert raw(f"{service}/v2/health/ready") == {"ready": True}
+
+
+def test_helm_test_makes_predictions_from_a_pod(namespace: Namespace) -> None:
+    assert "Phase:          Succeeded" in namespace.helm("test", RELEASE)
+
+
+def test_kserve_passes_on_what_the_chart_says_of_the_pod(namespace: Namespace) -> None:
+    asked = namespace.get("inferenceservice", RELEASE)["spec"]["predictor"]
+    deployment = namespace.get("deployment", DEPLOYMENT)["spec"]
+    assert deployment["strategy"] == asked["deploymentStrategy"]
+    made = deployment["template"]["spec"]
+    assert made["terminationGracePeriodSeconds"] == asked["terminationGracePeriodSeconds"]
+    assert made["automountServiceAccountToken"] is False
+    [wanted], [container] = asked["containers"], made["containers"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert _is_part(wanted[probe], container[probe])
+    for field in ("lifecycle", "resources", "securityContext"):
+        assert container[field] == wanted[field]
+
+
+def test_the_pod_runs_without_root_within_its_limits(namespace: Namespace) -> None:
+    status = namespace.execute("cat", "/proc/self/status")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert fields["Uid"].split() == ["10001"] * 4
+    assert fields["CapEff"] == "0" * 16
+    assert fields["NoNewPrivs"] == "1"
+    with pytest.raises(AssertionError, match="Read-only file system"):
+        namespace.execute("touch", "/app/file")
+    assert _memory_limit(namespace) == 2 * 1024**3
+    restarts = [status["restartCount"] for pod in namespace.pods() for status in _containers(pod)]
+    assert restarts
+    assert not any(restarts)
+
+
+def test_the_autoscaler_reads_the_cpu_and_keeps_two_pods(namespace: Namespace) -> None:
+    def utilization() -> int | None:
+        status = namespace.get("horizontalpodautoscaler", RELEASE)["status"]
+        for metric in status.get("currentMetrics") or []:
+            found: int | None = (
+                metric.get("resource", {}).get("current", {}).get("averageUtilization")
+            )
+            if found is not None:
+                return found
+        return None
+
+    wait_for(lambda: utilization() is not None, "the autoscaler to read the CPU")
+    wait_for(
+        lambda: namespace.get("deployment", DEPLOYMENT)["status"].get("readyReplicas") == 2,
+        "the autoscaler to start its second pod",
+    )
+
+
+def test_prometheus_scrapes_the_pods_and_counts_what_was_sent(
+    namespace: Namespace, client: httpx.Client, manifest: Manifest
+) -> None:
+    proxy = _prometheus()
+    pods = {pod["metadata"]["name"] for pod in namespace.pods()}
+    wait_for(
+        lambda: pods <= set(_query(proxy, f'up{{namespace="{namespace.name}"}} == 1', "pod")),
+        "Prometheus to scrape every pod",
+    )
+    series = f'{REQUESTS}{{namespace="{namespace.name}",route="{PREDICT}",code="200"}}'
+    before = sum(_query(proxy, series, "pod").values())
+    for _ in range(25):
+        client.post(PREDICT, json={"instances": manifest.golden.rows}).raise_for_status()
+    wait_for(
+        lambda: sum(_query(proxy, series, "pod").values()) >= before + 25,
+        "Prometheus to count the requests",
+    )
+    assert sum(_query(proxy, series, "pod").values()) == before + 25
+
+
+def test_the_notes_say_how_to_ask_for_a_prediction(
+    namespace: Namespace, client: httpx.Client
+) -> None:
+    notes = namespace.helm("get", "notes", RELEASE)
+    assert f"kubectl -n {namespace.name} port-forward service/{SERVICE} 8080:80" in notes
+    body = notes.split("-d '")[1].split("'")[0]
+    assert client.post(PREDICT, json=json.loads(body)).status_code == 200
+
+
+def test_uninstalling_leaves_nothing_behind(empty_namespace: Namespace, image: str) -> None:
+    kinds = run(
+        "kubectl", "api-resources", "--namespaced", "--verbs=list,delete", "-o=name"
+    ).split()
+    listed = ",".join(kind for kind in kinds if not kind.startswith("events"))
+
+    def objects() -> set[str]:
+        return set(empty_namespace.kubectl("get", listed, "--output=name").split())
+
+    before = objects()
+    empty_namespace.install(image)
+    assert len(objects() - before) >= 5
+    empty_namespace.helm("uninstall", RELEASE)
+    wait_for(lambda: objects() == before, "every object to be gone")
+
+
+def _is_part(part: Object, whole: Object) -> bool:
+    """Whether `whole` has all that `part` has; the API server adds its defaults."""
+    return all(
+        _is_part(value, whole[key]) if isinstance(value, dict) else value == whole[key]
+        for key, value in part.items()
+    )
+
+
+def _containers(pod: Object) -> list[Object]:
+    statuses: list[Object] = pod["status"]["containerStatuses"]
+    return statuses
+
+
+def _memory_limit(namespace: Namespace) -> int:
+    """Return the container's memory limit in bytes, by version 2 or 1 of control groups."""
+    files = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+    return int(namespace.execute("sh", "-c", f"cat {files[0]} 2>/dev/null || cat {files[1]}"))
+
+
+def _prometheus() -> str:
+    """Return the path of a Prometheus behind the API server; without one the test is skipped."""
+    services = raw("/api/v1/services?fieldSelector=metadata.name=" + PROMETHEUS)["items"]
+    if not services:
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing("no Prometheus of the operator is in the cluster")
+    namespace = services[0]["metadata"]["namespace"]
+    return f"/api/v1/namespaces/{namespace}/services/{PROMETHEUS}:9090/proxy"
+
+
+def _query(proxy: str, expression: str, label: str) -> dict[str, float]:
+    """Return an expression's samples by one of their labels."""
+    path = f"{proxy}/api/v1/query?{httpx.QueryParams({'query': expression})}"
+    samples = raw(path)["data"]["result"]
+    return {sample["metric"][label]: float(sample["value"][1]) for sample in samples}
