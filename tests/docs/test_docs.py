@@ -1,0 +1,96 @@
+"""What the documentation says, against what is there."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import Counter
+from prometheus_client.metrics import MetricWrapperBase
+
+from predictor import bundle
+from predictor.contract import Contract
+from predictor.serving import metrics, rest
+from predictor.serving.batch import encode
+from predictor.serving.engine import Engine
+from predictor.serving.plain import plain_api
+from predictor.serving.settings import NAMES, Settings
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+PAGES = [
+    page
+    for page in ROOT.rglob("*.md")
+    if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
+]
+
+
+def rows(page: Path) -> list[list[str]]:
+    """Return the cells of every table's rows, without the headings."""
+    lines = [line for line in page.read_text().splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def test_every_setting_has_its_row_with_its_default() -> None:
+    documented = {row[0]: row[1] for row in rows(REFERENCE / "settings.md")}
+    defaults = {f"`{name}`": f"`{getattr(Settings(), name.lower())}`" for name in NAMES}
+    assert documented == defaults
+
+
+def test_every_metric_has_its_row_with_its_labels() -> None:
+    declared = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
+    documented = {row[0]: row[2] for row in rows(REFERENCE / "metrics.md")}
+    assert documented == {
+        f"`{metric._name}{'_total' if isinstance(metric, Counter) else ''}`": ", ".join(
+            f"`{label}`" for label in metric._labelnames
+        )
+        for metric in declared
+    }
+
+
+def test_every_route_is_in_the_reference(bundle_folder: Path) -> None:
+    engine, settings = Engine(bundle.read(bundle_folder)), Settings()
+    protocols = rest._routes(engine, settings.max_rows)
+    routes = {f"{method} {path}" for path, (method, _) in protocols.items()}
+    for path, operations in plain_api(engine, settings).openapi()["paths"].items():
+        routes |= {f"{method.upper()} {path}" for method in operations}
+    text = (REFERENCE / "http.md").read_text()
+    assert {route for route in routes if f"`{route}`" not in text} == set()
+
+
+def test_every_column_has_its_row(contract: Contract) -> None:
+    first_cells = [row[0] for row in rows(REFERENCE / "http.md")]
+    assert first_cells[: len(contract.names)] == [f"`{name}`" for name in contract.names]
+
+
+def test_every_field_of_a_manifest_has_its_row() -> None:
+    documented = [row[0] for row in rows(REFERENCE / "bundle.md")]
+    assert documented == [f"`{field}`" for field in bundle.Manifest.__struct_fields__]
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "charts" / "energy-predictor" / "templates" / "NOTES.txt"]
+)
+def test_the_request_that_is_shown_is_one_that_is_answered(page: Path, contract: Contract) -> None:
+    body = json.loads(page.read_text().split("-d '")[1].split("'")[0])
+    assert len(encode(contract, body["instances"], 1).columns) == 1
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    inside = [link for link in links if "://" not in link]
+    assert [link for link in inside if not (page.parent / link).exists()] == []
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = set(re.findall(r"\]\(([^)]+)\)", (folder / "README.md").read_text()))
+    assert listed == {page.name for page in folder.glob("0*.md")}
+
+
+def test_every_make_target_of_the_contributors_guide_exists() -> None:
+    named = set(re.findall(r"`make ([a-z0-9-]+)", (ROOT / "CONTRIBUTING.md").read_text()))
+    made = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert len(named) > 5
+    assert named <= made
