@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="send a bundle's golden rows to a running server")
     check.add_argument("url", help="such as http://127.0.0.1:8080")
     check.add_argument("--bundle", help="the bundle's folder, instead of BUNDLE")
+    check.add_argument(
+        "--wait", type=float, default=0, metavar="SECONDS", help="how long a server may stay away"
+    )
     check.set_defaults(run=_check, needs="pip install 'energy-predictor[serve]'")
     return parser
 
@@ -92,4 +95,4 @@ def _check(options: argparse.Namespace) -> None:
     from predictor.serving.check import check
 
     folder = settings.read({"BUNDLE": options.bundle}).bundle
-    print(check(options.url, bundle.read(Path(folder))))
+    print(check(options.url, bundle.read(Path(folder)), options.wait))

@@ -61,7 +61,9 @@ class Namespace:
             "image.repository": repository,
             "image.tag": tag,
             "podMonitor.enabled": "true",
-            "resources.requests.cpu": "100m",  # two releases at once fit on a laptop's node
+            # Two releases at once fit on a laptop's node, also while their pods start.
+            "resources.requests.cpu": "100m",
+            "autoscaling.maxReplicas": "2",
         }
         options = [
             option for key, value in values.items() for option in ("--set", f"{key}={value}")

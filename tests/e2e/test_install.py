@@ -63,7 +63,7 @@ def test_the_service_is_reached_inside_the_cluster(namespace: Namespace) -> None
 
 
 def test_helm_test_makes_predictions_from_a_pod(namespace: Namespace) -> None:
-    assert "Phase:          Succeeded" in namespace.helm("test", RELEASE)
+    assert "Phase:          Succeeded" in namespace.helm("test", RELEASE, "--logs")
 
 
 def test_kserve_passes_on_what_the_chart_says_of_the_pod(namespace: Namespace) -> None:
@@ -116,11 +116,12 @@ def test_prometheus_scrapes_the_pods_and_counts_what_was_sent(
     namespace: Namespace, client: httpx.Client, manifest: Manifest
 ) -> None:
     proxy = _prometheus()
-    pods = {pod["metadata"]["name"] for pod in namespace.pods()}
-    wait_for(
-        lambda: pods <= set(_query(proxy, f'up{{namespace="{namespace.name}"}} == 1', "pod")),
-        "Prometheus to scrape every pod",
-    )
+
+    def every_pod_is_up() -> bool:
+        up = _query(proxy, f'up{{namespace="{namespace.name}"}} == 1', "pod")
+        return {pod["metadata"]["name"] for pod in namespace.pods()} <= set(up)
+
+    wait_for(every_pod_is_up, "Prometheus to scrape every pod")
     series = f'{REQUESTS}{{namespace="{namespace.name}",route="{PREDICT}",code="200"}}'
     before = sum(_query(proxy, series, "pod").values())
     for _ in range(25):

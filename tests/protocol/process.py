@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 START_SECONDS = 30
-SERVE = [sys.executable, "-m", "predictor", "serve"]
+PREDICTOR = [sys.executable, "-m", "predictor"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Server:
 @contextmanager
 def running(folder: Path, **settings: str) -> Iterator[Server]:
     environment = os.environ | {"BUNDLE": str(folder), "PORT": "0"} | settings
-    with subprocess.Popen(SERVE, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*PREDICTOR, "serve"], env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stderr
         first = process.stderr.readline()  # ends when the server listens, or has failed
         found = re.search(r"serving \w+ \w+ of .* on (http://\S+)", first)

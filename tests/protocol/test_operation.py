@@ -1,5 +1,6 @@
 """What operators rely on: probes, metrics, starting and stopping."""
 
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from predictor import bundle, cli
-from tests.protocol.process import SERVE, START_SECONDS, running
+from tests.protocol.process import PREDICTOR, START_SECONDS, running
 
 Row = dict[str, float | int | str]
 PREDICT = "/v1/models/energy:predict"
@@ -87,9 +88,24 @@ def test_check_fails_when_nobody_answers(
     assert "gives no predictions" in capsys.readouterr().err
 
 
+def test_check_waits_for_a_server_that_is_still_to_come(bundle_folder: Path) -> None:
+    environment = os.environ | {"BUNDLE": str(bundle_folder)}
+    with socket.create_server(("127.0.0.1", 0)) as away:
+        port = str(away.getsockname()[1])
+        command = [*PREDICTOR, "check", f"http://127.0.0.1:{port}", f"--wait={START_SECONDS}"]
+        waiting = subprocess.Popen(command, env=environment)
+        away.accept()[0].close()  # so it has asked once, in vain
+    with waiting, running(bundle_folder, PORT=port):
+        assert waiting.wait(START_SECONDS) == 0
+
+
 def serve(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*SERVE, *options], capture_output=True, text=True, timeout=START_SECONDS, check=False
+        [*PREDICTOR, "serve", *options],
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
     )
 
 
