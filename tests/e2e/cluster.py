@@ -14,7 +14,8 @@ CHART = Path(__file__).parents[2] / "charts" / "energy-predictor"
 RELEASE = "energy"
 DEPLOYMENT = f"{RELEASE}-predictor"
 SERVICE = f"{RELEASE}-predictor"
-WAIT_SECONDS = 180
+# An operator takes up to two minutes to hand Prometheus a new PodMonitor.
+WAIT_SECONDS = 300
 POLL_SECONDS = 0.5
 
 Object = dict[str, Any]
