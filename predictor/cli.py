@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train the model and write a bundle")
     train.add_argument("--data", type=Path, help="a CSV file like the packaged one, in time order")
     train.add_argument("--output", type=Path, default=Path("bundle"), help="the bundle's folder")
-    train.add_argument("--seed", type=int, default=42)
+    train.add_argument("--seed", type=_natural, default=42, help="a whole number from 0 on")
     train.set_defaults(run=_train, needs="pip install 'energy-predictor[train]'")
 
     serve = commands.add_parser(
@@ -55,6 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_check, needs="pip install 'energy-predictor[serve]'")
     return parser
+
+
+def _natural(text: str) -> int:
+    """Return a whole number from 0 on; argparse turns a ValueError into a usage message."""
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
 
 
 def _train(options: argparse.Namespace) -> None:

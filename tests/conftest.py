@@ -35,7 +35,9 @@ def csv_lines() -> list[bytes]:
 
 @pytest.fixture(scope="session")
 def trained(dataset: Dataset) -> tuple[bundle.Manifest, bytes]:
-    return pipeline.train(dataset, pipeline.Plan(CONTRACT, trees=FEW_TREES), lambda _: None)
+    return pipeline.train(
+        dataset, pipeline.Plan(CONTRACT, seed=42, trees=FEW_TREES), lambda _: None
+    )
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ PACKAGED_SHA256 = "9b1cee6f9cb9cd9df2b95814ca90a9a2ff15b7f5f1fba0fae3c643e82072e
 PACKAGED_ROWS = 35_040
 
 HEADER_LINES = 1
+# With fewer, a fold of a split may hold nothing to split on.
+FEWEST_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,9 @@ def parse(content: bytes, contract: Contract, source: str) -> Dataset:
     table = _table(content, source)
     target = Column(contract.target.name, "FP64", contract.target.unit, "", 0.0)
     values = {c.name: _values(table, c, source) for c in (*contract.columns, target)}
+    if len(table) < FEWEST_ROWS:
+        message = f"{source}: the file has {len(table)} rows, training takes {FEWEST_ROWS} or more"
+        raise DataError(message)
     return Dataset(
         source=Path(source).name,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -104,9 +109,6 @@ def _table(content: bytes, source: str) -> pd.DataFrame:
         message = f"{source}: not a CSV file that can be read: {error}"
         raise DataError(message) from error
     table.index += HEADER_LINES + 1
-    if table.empty:
-        message = f"{source}: the file has no rows"
-        raise DataError(message)
     return table
 
 

@@ -24,7 +24,6 @@ from predictor.training.fuse import fuse
 from predictor.training.scores import score
 
 TREES = 100
-SEED = 42
 GOLDEN_ROWS = 32
 # In the target's unit: the libraries add up float32, the graph float64.
 PARITY_TOLERANCE = 1e-5
@@ -42,8 +41,8 @@ class Plan:
     """What decides, with the data, what is trained."""
 
     contract: Contract
+    seed: int
     trees: int = TREES
-    seed: int = SEED
 
 
 def steps() -> int:

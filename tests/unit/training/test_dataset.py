@@ -91,11 +91,11 @@ def test_a_file_that_is_no_csv_is_refused(file: Path, contract: Contract, conten
         load(contract, file)
 
 
-def test_a_file_without_rows_is_refused(
+def test_a_file_with_too_few_rows_is_refused(
     csv_lines: list[bytes], file: Path, contract: Contract
 ) -> None:
-    file.write_bytes(csv_lines[0])
-    with pytest.raises(DataError, match="no rows"):
+    file.write_bytes(b"".join(csv_lines[:50]))
+    with pytest.raises(DataError, match="has 49 rows, training takes 100 or more"):
         load(contract, file)
 
 
