@@ -33,6 +33,9 @@ RUN python -m compileall -q /app
 USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["python", "-c", \
-    "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/v2/health/ready')"]
+    "import http.client, os, sys; \
+    server = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT'])); \
+    server.request('GET', '/v2/health/ready'); \
+    sys.exit(server.getresponse().status != 200)"]
 ENTRYPOINT ["python", "-m", "predictor"]
 CMD ["serve"]

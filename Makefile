@@ -5,7 +5,7 @@ BUNDLE ?= bundle
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run train serve test lint format lock chart-test e2e manifests benchmark clean
+.PHONY: help run test format lock chart-test e2e manifests benchmark clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ run: $(BUNDLE)/bundle.json ## Train on the packaged data, then serve on http://1
 $(BUNDLE)/bundle.json: $(VENV)/.run $(shell find predictor -name '*.py' -not -path '*/serving/*')
 	$(BIN)/predictor train --output $(BUNDLE)
 
-test: $(VENV)/.dev ## Lint, type-check and test all that needs no cluster
+test: $(VENV)/.dev ## Lint, type-check and test all that needs only Python
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache

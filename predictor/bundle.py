@@ -6,17 +6,20 @@ unpickled, and no file is used before its digest was checked.
 
 import hashlib
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from predictor.contract import Contract, Name
-from predictor.errors import BundleError
+from predictor.errors import JSON_ERRORS, BundleError
 
 FORMAT = 1
 MANIFEST = "bundle.json"
 MODEL = "model.onnx"
+# The same graph in float64: no more may differ than the order in which a build adds the leaves.
+GOLDEN_TOLERANCE = 1e-9
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +50,15 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     rows: list[dict[str, float | int | str]]
     predictions: list[float]
+
+    def disagreement(self, found: Sequence[float]) -> str:
+        """Return in words how predictions for the rows differ from those kept, or nothing."""
+        if len(found) != len(self.predictions):
+            return f"{len(found)} predictions for {len(self.predictions)} golden rows"
+        for row, (got, expected) in enumerate(zip(found, self.predictions, strict=True)):
+            if not abs(got - expected) <= GOLDEN_TOLERANCE:
+                return f"golden row {row} gives {got!r}, expected {expected!r}"
+        return ""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,28 +104,48 @@ def version_of(contract: Contract, model: bytes) -> str:
     return digest(msgspec.json.encode(contract) + model)[:12]
 
 
+def check_target(folder: Path) -> None:
+    """Raise BundleError when `write` would not replace what stands at `folder`."""
+    if folder.exists() and not (folder / MANIFEST).is_file() and not _is_empty(folder):
+        message = f"{folder} exists and is not a bundle; choose another folder, or remove it"
+        raise BundleError(message)
+
+
 def write(folder: Path, manifest: Manifest, model: bytes) -> None:
-    """Write a bundle as a whole; what stood at `folder` is replaced, or kept when writing fails.
+    """Write a bundle as a whole; a bundle at `folder` is replaced, or kept when writing fails.
 
     Raises BundleError when `folder` is something else than a bundle, or cannot be written.
     """
-    if folder.exists() and not (folder / MANIFEST).is_file():
-        message = f"{folder} exists and is not a bundle; choose another folder, or remove it"
-        raise BundleError(message)
+    check_target(folder)
+    target = folder.resolve()  # what a link leads to, not the link
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-            new = Path(scratch, "new")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
+            new, old = Path(scratch, "new"), Path(scratch, "old")
             new.mkdir()
             (new / MODEL).write_bytes(model)
             text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
             (new / MANIFEST).write_bytes(text + b"\n")
-            if folder.exists():
-                folder.rename(Path(scratch, "old"))
-            new.rename(folder)
+            _replace(target, new, old)
     except OSError as error:
         message = f"cannot write the bundle {folder}: {error.strerror}"
         raise BundleError(message) from error
+
+
+def _replace(target: Path, new: Path, old: Path) -> None:
+    """Move `new` to `target`, and what stood there to `old`, or leave all as it was."""
+    if target.exists():
+        target.rename(old)
+    try:
+        new.rename(target)
+    except BaseException:  # an interrupt too must not leave nothing
+        if old.exists():
+            old.rename(target)
+        raise
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def read(folder: Path) -> Bundle:
@@ -145,10 +177,16 @@ def _manifest(folder: Path) -> Manifest:
         if found != FORMAT:
             message = f"{path} has format {found}, this version of predictor reads {FORMAT}"
             raise BundleError(message)
-        return msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as error:
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except JSON_ERRORS as error:
         message = f"{path} is not a bundle's manifest: {error}"
         raise BundleError(message) from error
+    golden = manifest.golden
+    if not golden.rows or len(golden.rows) != len(golden.predictions):
+        counts = f"{len(golden.rows)} golden rows and {len(golden.predictions)} predictions"
+        message = f"{path} has {counts}, expected as many of each, and one or more"
+        raise BundleError(message)
+    return manifest
 
 
 class _Format(msgspec.Struct):

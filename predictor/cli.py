@@ -58,11 +58,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _natural(text: str) -> int:
-    """Return a whole number from 0 on; argparse turns a ValueError into a usage message."""
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
+    if not text.isdecimal():
+        message = f"got {text!r}, expected a whole number from 0 on"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -70,6 +69,7 @@ def _train(options: argparse.Namespace) -> None:
     from predictor.training.columns import CONTRACT
     from predictor.training.progress import Progress
 
+    bundle.check_target(options.output)
     data = dataset.load(CONTRACT, options.data)
     plan = pipeline.Plan(CONTRACT, seed=options.seed)
     with Progress(pipeline.steps()) as progress:

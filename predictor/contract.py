@@ -105,5 +105,7 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
 
 def quote(value: object) -> str:
     """Return a JSON value as a short quotation for an error message."""
+    if type(value) is list or type(value) is dict:  # of any size, and nested to any depth
+        return "an array" if type(value) is list else "an object"
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…"

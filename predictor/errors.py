@@ -1,5 +1,10 @@
 """The errors that a person can act on; each message is one sentence fit to be shown."""
 
+import msgspec
+
+# What decoding raises when bytes are not the JSON that was asked for.
+JSON_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 
 class PredictorError(Exception):
     """Stop with a sentence that says what is wrong and what to do."""

@@ -11,9 +11,6 @@ from predictor.bundle import Bundle, Golden
 from predictor.errors import BundleError
 from predictor.serving.batch import Batch, encode
 
-# The same graph in float64: no more may differ than the order in which a build adds the leaves.
-GOLDEN_TOLERANCE = 1e-9
-
 
 @dataclass(frozen=True)
 class Prediction:
@@ -51,11 +48,7 @@ class Engine:
     def _check(self, golden: Golden) -> None:
         """Predict the golden rows as a client would ask for them."""
         batch = encode(self.manifest.contract, golden.rows, len(golden.rows))
-        found = self.predict(batch).values.tolist()
-        for row, (got, expected) in enumerate(zip(found, golden.predictions, strict=True)):
-            if not abs(got - expected) <= GOLDEN_TOLERANCE:
-                message = (
-                    f"{self.source} does not predict what it did at training: "
-                    f"golden row {row} gives {got!r}, expected {expected!r}"
-                )
-                raise BundleError(message)
+        wrong = golden.disagreement(self.predict(batch).values.tolist())
+        if wrong:
+            message = f"{self.source} does not predict what it did at training: {wrong}"
+            raise BundleError(message)

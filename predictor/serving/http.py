@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from starlette.exceptions import HTTPException
 
-from predictor.errors import InvalidInput
+from predictor.errors import JSON_ERRORS, InvalidInput
 
 # ASGI's messages and scopes are open dictionaries.
 Message = MutableMapping[str, Any]
@@ -92,6 +92,6 @@ def decode_json(body: bytes) -> object:
     """Return a decoded body; raises InvalidInput, saying where, when it is not JSON."""
     try:
         return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except JSON_ERRORS as error:
         message = f"the body is not JSON that can be read: {error}"
         raise InvalidInput(message) from error

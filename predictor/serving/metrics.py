@@ -7,7 +7,7 @@ SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 
 PREPROCESS_SECONDS = Histogram(
     "request_preprocess_seconds",
-    "Decoding and validating a request",
+    "Validating the rows of a request",
     ["model_name"],
     buckets=SECONDS,
 )

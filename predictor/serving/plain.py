@@ -79,6 +79,9 @@ def plain_api(engine: Engine, settings: Settings) -> FastAPI:
         title=f"{engine.manifest.name} predictor",
         version=__version__,
         description=engine.manifest.contract.target.description,
+        redirect_slashes=False,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
     _add_state(app, engine)
     _add_predictions(app, engine, settings)

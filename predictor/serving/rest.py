@@ -26,7 +26,7 @@ Route = tuple[str, Callable[[bytes], Response]]
 
 
 def application(engine: Engine, settings: Settings) -> App:
-    """Return the whole server as one ASGI application that never raises."""
+    """Return the whole server as one ASGI application."""
     routes = _routes(engine, settings.max_rows)
     plain = plain_api(engine, settings)
 
@@ -81,16 +81,18 @@ def _guarded(app: App) -> App:
                 status = message["status"]
             await send(message)
 
+        # RFC 9110, 9.3.2: HEAD is GET without the content, which uvicorn leaves out.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
-            await app(scope, receive, sending)
+            await app(asked, receive, sending)
         except ClientGone:
             return
         except Exception as error:
             if not isinstance(error, CLIENT_ERRORS):
-                logger.exception("%s %s failed", scope["method"], _route(scope))
+                logger.exception("%s %s failed", scope["method"], _route(asked))
             if not status:
                 await http.refusal(error, invalid_input=400)(scope, receive, sending)
-        metrics.REQUESTS.labels(_route(scope), scope["method"], status).inc()
+        metrics.REQUESTS.labels(_route(asked), scope["method"], status).inc()
 
     return guarded
 

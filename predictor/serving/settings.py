@@ -15,12 +15,12 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     `drain_seconds` is how long requests in flight may take after SIGTERM.
     """
 
-    bundle: str = "bundle"
-    listen_host: str = "127.0.0.1"
+    bundle: Annotated[str, msgspec.Meta(min_length=1)] = "bundle"
+    listen_host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     max_rows: Annotated[int, msgspec.Meta(ge=1)] = 10_000
-    max_body_bytes: Annotated[int, msgspec.Meta(ge=1)] = 16 * 1024 * 1024
+    max_body_bytes: Annotated[int, msgspec.Meta(ge=1)] = 4 * 1024 * 1024
     drain_seconds: Annotated[int, msgspec.Meta(ge=0)] = 20
 
 

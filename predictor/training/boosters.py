@@ -93,6 +93,12 @@ def _wide(prediction: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(prediction, np.float64)
 
 
+LIBRARY_ERRORS = (
+    xgboost.core.XGBoostError,
+    lightgbm.basic.LightGBMError,
+    catboost.CatBoostError,
+)
+
 FITTERS: dict[str, Callable[[Sample, int, int], Booster]] = {
     "xgboost": fit_xgboost,
     "lightgbm": fit_lightgbm,

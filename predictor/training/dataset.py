@@ -1,6 +1,5 @@
 """Reading the training data, and saying which column or row of a file is wrong."""
 
-import gzip
 import hashlib
 import io
 import zlib
@@ -21,6 +20,7 @@ PACKAGED_SHA256 = "9b1cee6f9cb9cd9df2b95814ca90a9a2ff15b7f5f1fba0fae3c643e82072e
 PACKAGED_ROWS = 35_040
 
 HEADER_LINES = 1
+GZIP_MAGIC = b"\x1f\x8b"
 # With fewer, a fold of a split may hold nothing to split on.
 FEWEST_ROWS = 100
 
@@ -40,13 +40,17 @@ class Dataset:
 
 
 def load(contract: Contract, path: Path | None = None) -> Dataset:
-    """Read `path`, a CSV file (or .gz of one) in time order; without it, the packaged data.
+    """Read `path`, a CSV file (or a .gz of one) in time order; without it, the packaged data.
 
     Raises DataError, naming the column or the line, when the file is not what it should be.
     """
     name = str(path or PACKAGED)
-    content = _content(path)
+    content, is_whole = _content(path)
     dataset = parse(content, contract, name)
+    if not is_whole:
+        lines = content.count(b"\n")
+        message = f"{name}: the compressed file is cut short after line {lines}"
+        raise DataError(message)
     if path is None and dataset.sha256 != PACKAGED_SHA256:
         message = (
             f"{name}: the packaged data were changed: {len(dataset.target)} rows of "
@@ -72,38 +76,36 @@ def parse(content: bytes, contract: Contract, source: str) -> Dataset:
     )
 
 
-def _content(path: Path | None) -> bytes:
-    """Return a file's bytes, unpacked as far as they go: the parser then says what is missing."""
+def _content(path: Path | None) -> tuple[bytes, bool]:
+    """Return a file's bytes, unpacked as far as they go, and whether that is to their end."""
     try:
         content = path.read_bytes() if path else _packaged()
     except OSError as error:
         message = f"{path}: {error.strerror}"
         raise DataError(message) from error
-    if not content.startswith(b"\x1f\x8b"):
-        return content
+    if not content.startswith(GZIP_MAGIC):
+        return content, True
+    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # 16: with a gzip header
     try:
-        return gzip.decompress(content)
-    except (EOFError, OSError, zlib.error):
-        return _readable_part(content)
+        return stream.decompress(content), stream.eof
+    except zlib.error:
+        return b"", False
 
 
 def _packaged() -> bytes:
     return resources.files("predictor.training").joinpath("data", PACKAGED).read_bytes()
 
 
-def _readable_part(content: bytes) -> bytes:
-    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        return stream.decompress(content)
-    except zlib.error:
-        return b""
-
-
 def _table(content: bytes, source: str) -> pd.DataFrame:
     """Return the file as text cells; a row's index is its line in the file."""
     try:
         table = pd.read_csv(
-            io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8-sig"
+            io.BytesIO(content),
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            index_col=False,
+            skip_blank_lines=False,
         )
     except (ValueError, pd.errors.EmptyDataError) as error:  # ParserError is a ValueError
         message = f"{source}: not a CSV file that can be read: {error}"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.training.boosters import FITTERS, Booster, Sample
+from predictor.errors import DataError
+from predictor.training.boosters import FITTERS, LIBRARY_ERRORS, Booster, Sample
 from predictor.training.forest import Forest
 from predictor.training.split import folds
 
@@ -46,16 +47,24 @@ def fit(sample: Sample, trees: int, seed: int, step: Step) -> Stack:
     """Fit every booster on `sample`, and the weights on predictions of rows they had not seen."""
     unseen = {name: np.empty(len(sample.target)) for name in FITTERS}
     for number, (fitted, held_out) in enumerate(folds(len(sample.target), FOLDS, seed), start=1):
-        for name, fitter in FITTERS.items():
-            booster = fitter(sample.take(fitted), trees, seed)
+        for name in FITTERS:
+            booster = _fit(name, sample.take(fitted), trees, seed)
             unseen[name][held_out] = booster.predict(sample.matrix[held_out])
             step(f"fold {number}/{FOLDS}, {name}")
     weights = linear_weights(np.column_stack(list(unseen.values())), sample.target, sample.weight)
     boosters = {}
-    for name, fitter in FITTERS.items():
-        boosters[name] = fitter(sample, trees, seed)
+    for name in FITTERS:
+        boosters[name] = _fit(name, sample, trees, seed)
         step(f"all rows, {name}")
     return Stack(boosters, dict(zip(FITTERS, weights.tolist(), strict=True)))
+
+
+def _fit(name: str, sample: Sample, trees: int, seed: int) -> Booster:
+    try:
+        return FITTERS[name](sample, trees, seed)
+    except LIBRARY_ERRORS as error:
+        message = f"{name} cannot be fitted on these data: {error}"
+        raise DataError(message) from error
 
 
 def linear_weights(

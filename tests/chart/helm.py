@@ -16,6 +16,6 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
 
 
-def template(*sets: str) -> subprocess.CompletedProcess[str]:
+def template(*sets: str, release: str = "energy") -> subprocess.CompletedProcess[str]:
     options = [option for value in sets for option in ("--set", value)]
-    return helm("template", "energy", str(CHART), "--namespace", "plant", *options)
+    return helm("template", release, str(CHART), "--namespace", "plant", *options)

@@ -144,7 +144,9 @@ def test_the_image_is_the_charts_unless_another_tag_is_named(render: Render) -> 
 
 
 def test_rendering_is_a_pure_function() -> None:
-    assert template().stdout == template().stdout
+    first, second = template(), template()
+    assert first.returncode == 0
+    assert first.stdout == second.stdout
 
 
 def test_the_manifests_are_what_the_chart_renders() -> None:
@@ -152,6 +154,13 @@ def test_the_manifests_are_what_the_chart_renders() -> None:
         [ROOT / "manifests" / "render", "--check"], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("name", ["1abc", "my.release"])
+def test_a_release_that_kserve_could_not_name_is_refused(name: str) -> None:
+    result = template(release=name)
+    assert result.returncode != 0
+    assert f'the release is named "{name}"' in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -164,6 +173,9 @@ def test_the_manifests_are_what_the_chart_renders() -> None:
         ("autoscaling.minReplicas=0", "minimum: got 0, want 1"),
         ("podMonitor.interval=15", "got number, want string"),
         ("resources.limits.memory=2gb", "does not match pattern"),
+        ("resources.requests.cpu=0", "exclusiveMinimum"),
+        ("resources.requests.cpu=-1", "exclusiveMinimum"),
+        ("shutdown.preStopSleepSeconds=0", "minimum: got 0, want 1"),
         ("autoscaling.maxReplicas=1", "autoscaling.maxReplicas is below autoscaling.minReplicas"),
     ],
 )

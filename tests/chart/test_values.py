@@ -17,8 +17,16 @@ OPEN_ENDED = ("podMonitor.labels", "autoscaling.behavior.", "global")
 
 @pytest.fixture(scope="module")
 def schema() -> Schema:
+    """Return the schema with what it refers to in its place."""
     loaded: Schema = json.loads((CHART / "values.schema.json").read_text())
-    return loaded
+    definitions = loaded.pop("definitions")
+
+    def resolved(node: Schema) -> Schema:
+        name = node.get("$ref", "").removeprefix("#/definitions/")
+        return {**definitions[name], **node} if name else node
+
+    whole: Schema = json.loads(json.dumps(loaded), object_hook=resolved)
+    return whole
 
 
 def described(schema: Schema, prefix: str = "") -> Iterator[tuple[str, Schema]]:

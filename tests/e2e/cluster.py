@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CHART = Path(__file__).parents[2] / "charts" / "energy-predictor"
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "energy-predictor"
 RELEASE = "energy"
 DEPLOYMENT = f"{RELEASE}-predictor"
 SERVICE = f"{RELEASE}-predictor"

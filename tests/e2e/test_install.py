@@ -11,6 +11,7 @@ from tests.e2e.cluster import (
     CHART,
     DEPLOYMENT,
     RELEASE,
+    ROOT,
     SERVICE,
     Namespace,
     Object,
@@ -56,7 +57,7 @@ def test_golden_rows_are_predicted_through_port_forward(
     assert predictions == pytest.approx(manifest.golden.predictions, abs=1e-9)
 
 
-def test_the_service_is_reached_inside_the_cluster(namespace: Namespace) -> None:
+def test_the_service_is_reached_through_the_api_server(namespace: Namespace) -> None:
     service = f"/api/v1/namespaces/{namespace.name}/services/{SERVICE}:80/proxy"
     assert raw(f"{service}/v1/models") == {"models": ["energy"]}
     assert raw(f"{service}/v2/health/ready") == {"ready": True}
@@ -89,9 +90,28 @@ def test_the_pod_runs_without_root_within_its_limits(namespace: Namespace) -> No
     with pytest.raises(AssertionError, match="Read-only file system"):
         namespace.execute("touch", "/app/file")
     assert _memory_limit(namespace) == 2 * 1024**3
+    assert _cpu_limit(namespace) == 2
     restarts = [status["restartCount"] for pod in namespace.pods() for status in _containers(pod)]
     assert restarts
     assert not any(restarts)
+
+
+def test_the_image_holds_no_library_that_trains(namespace: Namespace) -> None:
+    code = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
+    installed = set(namespace.execute("python", "-c", code).lower().split())
+    assert "onnxruntime" in installed
+    trainers = {"xgboost", "xgboost-cpu", "lightgbm", "catboost", "onnx", "pandas", "spox", "pip"}
+    assert not installed & trainers
+
+
+def test_the_images_health_check_succeeds_where_the_server_runs(namespace: Namespace) -> None:
+    """Kubernetes has probes of its own, so the command is taken from the Dockerfile."""
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
+    command = json.loads(text.split("HEALTHCHECK", 1)[1].split("CMD", 1)[1].split("\n")[0])
+    namespace.execute(*command)
+    wrong = [part.replace("/v2/health/ready", "/nothing") for part in command]
+    with pytest.raises(AssertionError):
+        namespace.execute(*wrong)
 
 
 def test_the_autoscaler_reads_the_cpu_and_keeps_two_pods(namespace: Namespace) -> None:
@@ -175,6 +195,15 @@ def _memory_limit(namespace: Namespace) -> int:
     """Return the container's memory limit in bytes, by version 2 or 1 of control groups."""
     files = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
     return int(namespace.execute("sh", "-c", f"cat {files[0]} 2>/dev/null || cat {files[1]}"))
+
+
+def _cpu_limit(namespace: Namespace) -> float:
+    """Return the container's CPUs, by version 2 or 1 of control groups."""
+    cpu = "/sys/fs/cgroup/cpu"
+    version_1 = f"cat {cpu}/cpu.cfs_quota_us {cpu}/cpu.cfs_period_us"
+    shown = namespace.execute("sh", "-c", f"cat {cpu}.max 2>/dev/null || {version_1}")
+    quota, period = shown.split()
+    return int(quota) / int(period)
 
 
 def _prometheus() -> str:

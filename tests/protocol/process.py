@@ -5,6 +5,8 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ PREDICTOR = [sys.executable, "-m", "predictor"]
 @dataclass(frozen=True)
 class Server:
     url: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -26,15 +28,24 @@ class Server:
 
 @contextmanager
 def running(folder: Path, **settings: str) -> Iterator[Server]:
+    """Yield a server that listens; what it logs goes to a file, which never fills up."""
     environment = os.environ | {"BUNDLE": str(folder), "PORT": "0"} | settings
-    with subprocess.Popen(
-        [*PREDICTOR, "serve"], env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr
-        first = process.stderr.readline()  # ends when the server listens, or has failed
-        found = re.search(r"serving \w+ \w+ of .* on (http://\S+)", first)
-        assert found, first + process.stderr.read()
+    command = [*PREDICTOR, "serve"]
+    with (
+        tempfile.NamedTemporaryFile() as log,
+        subprocess.Popen(command, env=environment, stderr=log) as process,
+    ):
         try:
-            yield Server(found[1], process)
+            yield Server(_url(process, Path(log.name)), process)
         finally:
             process.terminate()
+
+
+def _url(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Return where a server listens, as soon as it says so."""
+    deadline = time.monotonic() + START_SECONDS
+    while not (found := re.search(r"serving \w+ \w+ of .* on (http://\S+)", log.read_text())):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.01)
+    return found[1]

@@ -3,9 +3,11 @@
 import os
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -60,7 +62,7 @@ def test_the_served_version_is_a_metric(client: httpx.Client, bundle_folder: Pat
 def test_check_compares_a_server_with_a_bundle(
     client: httpx.Client, bundle_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["check", str(client.base_url), "--bundle", str(bundle_folder)]) == 0
+    assert cli.main(["check", f"{client.base_url}/", "--bundle", str(bundle_folder)]) == 0
     assert "predicts all 32 golden rows" in capsys.readouterr().out
 
 
@@ -76,7 +78,15 @@ def test_check_fails_when_a_server_predicts_something_else(
     fields = {field: getattr(manifest, field) for field in manifest.__struct_fields__}
     bundle.write(tmp_path / "b", bundle.Manifest(**fields | {"golden": golden}), model)
     assert cli.main(["check", str(client.base_url), "--bundle", str(tmp_path / "b")]) == 1
-    assert "for golden row 0, expected" in capsys.readouterr().err
+    assert "golden row 0 gives" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["localhost", "http://[", "http://127.0.0.1:1/a b", "http://x:y"])
+def test_check_fails_on_a_url_that_is_none(
+    url: str, bundle_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["check", url, "--bundle", str(bundle_folder)]) == 1
+    assert "gives no predictions" in capsys.readouterr().err
 
 
 def test_check_fails_when_nobody_answers(
@@ -138,6 +148,33 @@ def test_a_setting_that_cannot_be_used_ends_the_start(bundle_folder: Path) -> No
     ended = serve("--bundle", str(bundle_folder), "--port", "http")
     assert ended.returncode == 1
     assert "setting PORT is 'http'" in ended.stderr
+
+
+def test_a_request_that_was_begun_before_sigterm_is_answered(bundle_folder: Path, row: Row) -> None:
+    body = msgspec.json.encode({"instances": [row]})
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with running(bundle_folder) as server:
+        address = httpx.URL(server.url)
+        with socket.create_connection((address.host, address.port or 0)) as connection:
+            connection.sendall(head + body[:10])
+            with httpx.Client(base_url=server.url) as client:
+                client.get("/health")  # the server has read the first part by now
+            server.process.terminate()
+            wait_until_refused(address)
+            connection.sendall(body[10:])
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        assert server.process.wait(START_SECONDS) == 0
+
+
+def wait_until_refused(address: httpx.URL) -> None:
+    """Return when the server takes no more connections: it has seen the signal."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((address.host, address.port or 0)).close()
+        except ConnectionRefusedError:
+            return
+    pytest.fail("the server went on listening")
 
 
 def test_sigterm_ends_a_server_with_kept_alive_clients(bundle_folder: Path) -> None:

@@ -56,6 +56,8 @@ def test_an_invalid_row_is_unprocessable(
     ("method", "path", "status"),
     [
         ("GET", "/nothing", 404),
+        ("GET", "/health/", 404),
+        ("GET", "/redoc", 404),
         ("PUT", "/predict", 405),
         ("POST", "/predict", 415),
     ],

@@ -11,6 +11,13 @@ def test_the_models_are_listed(client: httpx.Client) -> None:
     assert client.get("/v1/models").json() == {"models": ["energy"]}
 
 
+@pytest.mark.parametrize("path", ["/v1/models", "/metrics", "/health", "/docs"])
+def test_head_is_get_without_the_body(client: httpx.Client, path: str) -> None:
+    answer = client.head(path)
+    assert answer.status_code == 200
+    assert not answer.content
+
+
 def test_the_model_is_ready(client: httpx.Client) -> None:
     assert client.get("/v1/models/energy").json() == {"name": "energy", "ready": True}
 
@@ -69,6 +76,14 @@ def test_a_body_that_holds_no_rows_is_a_bad_request(
     assert answer.status_code == 400
     assert list(answer.json()) == ["error"]
     assert answer.json()["error"].startswith(message)
+
+
+def test_no_depth_of_nesting_is_worse_than_a_bad_request(client: httpx.Client) -> None:
+    headers = {"content-type": "application/json"}
+    for depth in range(900, 1020):
+        nested = b"[" * depth + b"]" * depth
+        content = b'{"instances": [[%b, 1, 1, 1, 1, 1, 1, 1]]}' % nested
+        assert client.post(PREDICT, content=content, headers=headers).status_code == 400
 
 
 def test_a_bad_value_is_named_with_row_field_value_and_expectation(

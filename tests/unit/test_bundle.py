@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import msgspec
@@ -52,9 +54,15 @@ def test_a_changed_contract_is_found(folder: Path) -> None:
         bundle.read(folder)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 1}', '{"format": "one"}'])
-def test_a_manifest_that_is_none_is_refused(folder: Path, content: str) -> None:
-    (folder / bundle.MANIFEST).write_text(content)
+NESTED = b'{"format": 1, "x": ' + b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'{"format": 1}', b'{"format": "one"}', b'{"format": "\xff"}', NESTED],
+)
+def test_a_manifest_that_is_none_is_refused(folder: Path, content: bytes) -> None:
+    (folder / bundle.MANIFEST).write_bytes(content)
     with pytest.raises(BundleError, match="not a bundle's manifest"):
         bundle.read(folder)
 
@@ -72,6 +80,47 @@ def test_a_second_bundle_replaces_the_first(trained: Trained, folder: Path) -> N
     assert bundle.read(folder).manifest.seed == 1
     assert not (folder / "leftover").exists()
     assert list(folder.parent.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("golden", [bundle.Golden([], []), bundle.Golden([{"co2": 0}], [1.0, 2.0])])
+def test_golden_rows_without_their_predictions_are_refused(
+    trained: Trained, folder: Path, golden: bundle.Golden
+) -> None:
+    manifest, model = trained
+    bundle.write(folder, msgspec.structs.replace(manifest, golden=golden), model)
+    with pytest.raises(BundleError, match=r"golden rows and [0-9] predictions, expected as many"):
+        bundle.read(folder)
+
+
+def test_a_failed_write_leaves_the_bundle_that_was_there(
+    trained: Trained, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def fail_at_the_last_step(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail_at_the_last_step)
+    with pytest.raises(BundleError, match="No space left on device"):
+        bundle.write(folder, *trained)
+    assert bundle.read(folder).manifest == trained[0]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_what_a_link_leads_to_is_replaced_and_the_link_kept(trained: Trained, folder: Path) -> None:
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+    manifest, model = trained
+    bundle.write(link, msgspec.structs.replace(manifest, seed=1), model)
+    assert link.is_symlink()
+    assert bundle.read(folder).manifest.seed == 1
+
+
+def test_an_empty_folder_may_become_a_bundle(trained: Trained, tmp_path: Path) -> None:
+    bundle.write(tmp_path, *trained)
+    assert bundle.read(tmp_path).manifest == trained[0]
 
 
 def test_a_folder_that_is_no_bundle_is_left_alone(trained: Trained, tmp_path: Path) -> None:

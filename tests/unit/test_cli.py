@@ -29,6 +29,27 @@ def test_an_error_is_one_sentence_and_an_exit_code(
     assert capsys.readouterr().err == f"predictor: {tmp_path}/none.csv: No such file or directory\n"
 
 
+def test_a_folder_that_would_not_be_replaced_is_refused_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "precious").touch()
+    assert cli.main(["train", "--output", str(tmp_path)]) == 1
+    shown = capsys.readouterr().err
+    assert "is not a bundle" in shown
+    assert "1/54" not in shown
+
+
+@pytest.mark.parametrize("seed", ["-1", "one"])
+def test_a_seed_is_a_whole_number_from_0_on(seed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        cli.main(["train", f"--seed={seed}"])
+    assert error.value.code == 2
+    assert (
+        f"argument --seed: got '{seed}', expected a whole number from 0 on"
+        in capsys.readouterr().err
+    )
+
+
 def test_a_missing_library_names_the_extra_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -98,7 +98,12 @@ def test_a_contract_survives_json(contract: Contract) -> None:
 
 
 def test_a_long_value_is_quoted_in_short() -> None:
-    assert len(quote(["x" * 1000])) < 70
+    assert len(quote("x" * 1000)) < 70
+
+
+@pytest.mark.parametrize(("value", "quotation"), [([[]], "an array"), ({"x": 1}, "an object")])
+def test_a_value_that_holds_others_is_named_by_its_kind(value: object, quotation: str) -> None:
+    assert quote(value) == quotation
 
 
 def test_the_contract_takes_the_names_of_the_data_set(contract: Contract) -> None:

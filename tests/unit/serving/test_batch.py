@@ -55,7 +55,7 @@ def test_an_unknown_column_is_named_before_the_one_it_may_stand_for(
     ("rows", "message"),
     [
         (None, "got null, expected a list of rows"),
-        ({}, "got {}, expected a list of rows"),
+        ({}, "got an object, expected a list of rows"),
         ([], "got 0 rows, expected from 1 to 10"),
         ([[]] * 11, "got 11 rows, expected from 1 to 10"),
         (["x"], 'row 0: got "x", expected an object or an array'),

@@ -1,4 +1,5 @@
 import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,30 @@ def test_a_compressed_file_cut_short_names_the_line(
     packed = gzip.compress(b"".join(csv_lines))
     file.write_bytes(packed[: len(packed) // 2])
     with pytest.raises(DataError, match=r"line [0-9]+, column"):
+        load(contract, file)
+
+
+def test_a_compressed_file_cut_at_the_end_of_a_line_is_refused(
+    csv_lines: list[bytes], file: Path, contract: Contract
+) -> None:
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    content = packer.compress(b"".join(csv_lines[:200])) + packer.flush(zlib.Z_SYNC_FLUSH)
+    file.write_bytes(content)
+    with pytest.raises(DataError, match="cut short after line 200"):
+        load(contract, file)
+
+
+def test_a_comma_after_every_value_changes_nothing(
+    csv_lines: list[bytes], file: Path, contract: Contract
+) -> None:
+    ends = [line.replace(b"\r\n", b",\r\n") for line in csv_lines[1:]]
+    file.write_bytes(b"".join([csv_lines[0], *ends]))
+    assert load(contract, file).target[0] == 3.17
+
+
+def test_a_blank_line_counts_as_one(csv_lines: list[bytes], file: Path, contract: Contract) -> None:
+    file.write_bytes(b"".join([*csv_lines[:5], b"\r\n", *csv_lines[5:]]))
+    with pytest.raises(DataError, match="line 6"):
         load(contract, file)
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from predictor.errors import DataError
 from predictor.training import stack
 from predictor.training.boosters import FITTERS, Booster, Sample
 from predictor.training.forest import Forest
@@ -56,6 +57,13 @@ def test_the_weights_rest_on_rows_that_the_boosters_had_not_seen(
     assert len(asked) == stack.FOLDS
     assert all(not seen & held_out for seen, held_out in asked)
     assert set.union(*(held_out for _, held_out in asked)) == set(range(rows))
+
+
+def test_data_that_a_library_refuses_are_named_with_it(generator: np.random.Generator) -> None:
+    constant = np.ones(100)  # which CatBoost alone does not take
+    sample = Sample(generator.normal(size=(100, 2)).astype(np.float32), constant, constant)
+    with pytest.raises(DataError, match="catboost cannot be fitted on these data"):
+        stack.fit(sample, 2, 0, lambda _: None)
 
 
 def test_every_fit_is_a_step(generator: np.random.Generator) -> None:
