@@ -15,8 +15,8 @@ CHART = ROOT / "charts" / "energy-predictor"
 RELEASE = "energy"
 DEPLOYMENT = f"{RELEASE}-predictor"
 SERVICE = f"{RELEASE}-predictor"
-# An operator takes up to two minutes to hand Prometheus a new PodMonitor.
-WAIT_SECONDS = 300
+# A new PodMonitor may take the kubelet a minute and the config reloader three to reach Prometheus.
+WAIT_SECONDS = 420
 POLL_SECONDS = 0.5
 
 Object = dict[str, Any]
