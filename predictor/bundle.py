@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from predictor.contract import Contract, Name
+from predictor.contract import Contract, Name, Row
 from predictor.errors import JSON_ERRORS, BundleError
 
 FORMAT = 1
@@ -48,8 +48,15 @@ class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rows as a client sends them, and what the graph predicted for them at training."""
 
-    rows: list[dict[str, float | int | str]]
+    rows: list[Row]
     predictions: list[float]
+
+    def __post_init__(self) -> None:
+        """Refuse rows without their predictions; msgspec makes it an error of the manifest."""
+        if not self.rows or len(self.rows) != len(self.predictions):
+            counts = f"{len(self.rows)} golden rows and {len(self.predictions)} predictions"
+            message = f"{counts}, expected as many of each, and one or more"
+            raise ValueError(message)
 
     def disagreement(self, found: Sequence[float]) -> str:
         """Return in words how predictions for the rows differ from those kept, or nothing."""
@@ -177,16 +184,10 @@ def _manifest(folder: Path) -> Manifest:
         if found != FORMAT:
             message = f"{path} has format {found}, this version of predictor reads {FORMAT}"
             raise BundleError(message)
-        manifest = msgspec.json.decode(content, type=Manifest)
+        return msgspec.json.decode(content, type=Manifest)
     except JSON_ERRORS as error:
         message = f"{path} is not a bundle's manifest: {error}"
         raise BundleError(message) from error
-    golden = manifest.golden
-    if not golden.rows or len(golden.rows) != len(golden.predictions):
-        counts = f"{len(golden.rows)} golden rows and {len(golden.predictions)} predictions"
-        message = f"{path} has {counts}, expected as many of each, and one or more"
-        raise BundleError(message)
-    return manifest
 
 
 class _Format(msgspec.Struct):

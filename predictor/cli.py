@@ -14,16 +14,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except PredictorError as error:
+    except (PredictorError, OSError) as error:  # OSError: a shared library that the system lacks
         print(f"predictor: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     except ModuleNotFoundError as error:
         print(f"predictor: {error.name} is not installed: {options.needs}", file=sys.stderr)
-        return 1
-    except OSError as error:  # such as a shared library that the system lacks
-        print(f"predictor: {error}", file=sys.stderr)
         return 1
     return 0
 

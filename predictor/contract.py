@@ -11,6 +11,9 @@ from predictor.errors import InvalidInput
 # Names travel in URLs, metric labels and JSON keys.
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 
+# A row as a client sends it, by the columns' names.
+Row = dict[str, float | int | str]
+
 LONGEST_QUOTE = 60
 
 

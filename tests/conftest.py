@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from predictor import bundle
-from predictor.contract import Contract
+from predictor.contract import Contract, Row
 from predictor.training import pipeline
 from predictor.training.columns import CONTRACT
 from predictor.training.dataset import PACKAGED, Dataset, load
@@ -55,7 +55,7 @@ def generator() -> np.random.Generator:
 
 
 @pytest.fixture
-def row() -> dict[str, float | int | str]:
+def row() -> Row:
     """Return the first row of the data, as the README sends it."""
     return {
         "lagging_reactive_power": 2.95,

@@ -15,7 +15,6 @@ from spox import Tensor, Var, argument, build
 
 from predictor import graph
 from predictor.contract import Contract
-from predictor.graph import INPUT
 
 # Half of the last digit of a power factor published in percent to two decimals.
 FACTOR_ROUNDING = 0.005
@@ -67,8 +66,8 @@ def compute(columns: NDArray[np.float64], contract: Contract) -> Features:
     argument_ = columns_argument(contract)
     found = features(argument_, contract)
     outputs = {"matrix": found.matrix, "middle": found.middle, "half_width": found.half_width}
-    model = build({INPUT: argument_}, outputs).SerializeToString()
-    matrix, middle, half_width = graph.run(model, {INPUT: columns}, list(outputs))
+    model = build({graph.INPUT: argument_}, outputs).SerializeToString()
+    matrix, middle, half_width = graph.run(model, {graph.INPUT: columns}, list(outputs))
     return Features(matrix.astype(np.float32, copy=False), middle[:, 0], half_width[:, 0])
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from predictor import __version__, bundle, graph
 from predictor.contract import Contract
 from predictor.errors import ParityError
-from predictor.graph import INPUT
 from predictor.training import split, stack
 from predictor.training.boosters import Sample
 from predictor.training.columns import MODEL_NAME
@@ -125,7 +124,7 @@ def _evaluate(
 
 
 def _predict(model: bytes, columns: NDArray[np.float64], contract: Contract) -> NDArray[np.float64]:
-    prediction = graph.run(model, {INPUT: columns}, [contract.target.name])[0]
+    prediction = graph.run(model, {graph.INPUT: columns}, [contract.target.name])[0]
     return prediction.astype(np.float64, copy=False)
 
 

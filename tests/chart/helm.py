@@ -2,11 +2,9 @@
 
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "energy-predictor"
+from tests.paths import CHART
 
 Objects = dict[str, dict[str, Any]]
 Render = Callable[..., Objects]

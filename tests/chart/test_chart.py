@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from tests.chart.helm import CHART, ROOT, Objects, Render, helm, template
+from tests.chart.helm import Objects, Render, helm, template
+from tests.paths import CHART, ROOT
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from tests.chart.helm import CHART, ROOT
+from tests.missing import missing
+from tests.paths import CHART, ROOT
 
 SKAFFOLD_MODULE = "github.com/GoogleContainerTools/skaffold/v2@v2.24.0"
 INSTALL = ROOT / "manifests" / "prerequisites" / "install"
@@ -19,12 +20,8 @@ Document = dict[str, Any]
 
 
 def require_go() -> None:
-    """Skip where go is not installed, but fail in CI."""
     if not shutil.which("go"):
-        reason = "go is not installed, which brings the schemas of kind and skaffold"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing("go is not installed, which brings the schemas of kind and skaffold")
 
 
 def run(*command: str, cwd: Path = ROOT, stdin: str = "") -> subprocess.CompletedProcess[str]:

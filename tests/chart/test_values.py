@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.helm import CHART
+from tests.paths import CHART
 
 Schema = dict[str, Any]
 

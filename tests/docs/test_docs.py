@@ -15,8 +15,8 @@ from predictor.serving.batch import encode
 from predictor.serving.engine import Engine
 from predictor.serving.plain import plain_api
 from predictor.serving.settings import NAMES, Settings
+from tests.paths import CHART, ROOT
 
-ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = [
     page
@@ -68,9 +68,7 @@ def test_every_field_of_a_manifest_has_its_row() -> None:
     assert documented == [f"`{field}`" for field in bundle.Manifest.__struct_fields__]
 
 
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", ROOT / "charts" / "energy-predictor" / "templates" / "NOTES.txt"]
-)
+@pytest.mark.parametrize("page", [ROOT / "README.md", CHART / "templates" / "NOTES.txt"])
 def test_the_request_that_is_shown_is_one_that_is_answered(page: Path, contract: Contract) -> None:
     body = json.loads(page.read_text().split("-d '")[1].split("'")[0])
     assert len(encode(contract, body["instances"], 1).columns) == 1

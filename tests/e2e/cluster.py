@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "energy-predictor"
+from tests.paths import CHART
+
 RELEASE = "energy"
 DEPLOYMENT = f"{RELEASE}-predictor"
 SERVICE = f"{RELEASE}-predictor"

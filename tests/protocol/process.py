@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,10 +19,6 @@ PREDICTOR = [sys.executable, "-m", "predictor"]
 class Server:
     url: str
     process: subprocess.Popen[bytes]
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(START_SECONDS)
 
 
 @contextmanager

@@ -8,12 +8,11 @@ import httpx
 import pytest
 
 from predictor import bundle
+from predictor.contract import Row
 from predictor.serving.batch import Batch
 from predictor.serving.engine import Engine, Prediction
 from predictor.serving.rest import application
 from predictor.serving.settings import Settings
-
-Row = dict[str, float | int | str]
 
 
 @pytest.fixture

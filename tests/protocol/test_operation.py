@@ -12,9 +12,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from predictor import bundle, cli
+from predictor.contract import Row
 from tests.protocol.process import PREDICTOR, START_SECONDS, running
 
-Row = dict[str, float | int | str]
 PREDICT = "/v1/models/energy:predict"
 
 
@@ -75,8 +75,7 @@ def test_check_fails_when_a_server_predicts_something_else(
     manifest, model = trained
     golden = manifest.golden
     golden = bundle.Golden(golden.rows, [value + 1 for value in golden.predictions])
-    fields = {field: getattr(manifest, field) for field in manifest.__struct_fields__}
-    bundle.write(tmp_path / "b", bundle.Manifest(**fields | {"golden": golden}), model)
+    bundle.write(tmp_path / "b", msgspec.structs.replace(manifest, golden=golden), model)
     assert cli.main(["check", str(client.base_url), "--bundle", str(tmp_path / "b")]) == 1
     assert "golden row 0 gives" in capsys.readouterr().err
 
@@ -180,4 +179,5 @@ def wait_until_refused(address: httpx.URL) -> None:
 def test_sigterm_ends_a_server_with_kept_alive_clients(bundle_folder: Path) -> None:
     with running(bundle_folder) as server, httpx.Client(base_url=server.url) as client:
         assert client.get("/health").status_code == 200
-        assert server.stop() == 0
+        server.process.terminate()
+        assert server.process.wait(START_SECONDS) == 0

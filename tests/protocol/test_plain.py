@@ -6,8 +6,7 @@ import jsonschema
 import pytest
 
 from predictor.bundle import Manifest
-
-Row = dict[str, float | int | str]
+from predictor.contract import Row
 
 
 def test_one_flat_row_gets_one_answer(client: httpx.Client, row: Row, manifest: Manifest) -> None:

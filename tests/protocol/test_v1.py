@@ -2,9 +2,9 @@ import httpx
 import pytest
 
 from predictor.bundle import Manifest
+from predictor.contract import Row
 
 PREDICT = "/v1/models/energy:predict"
-Row = dict[str, float | int | str]
 
 
 def test_the_models_are_listed(client: httpx.Client) -> None:

@@ -3,12 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predictor.contract import Column, Contract
+from predictor.contract import Column, Contract, Row
 from predictor.errors import InvalidInput
 from predictor.serving.batch import encode
 from predictor.training.columns import CONTRACT
 
-Row = dict[str, float | int | str]
 MAX_ROWS = 10
 
 
