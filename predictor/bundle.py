@@ -1,22 +1,25 @@
 """A bundle: the folder that training writes and serving reads.
 
-It holds `model.onnx` and `bundle.json`, the Manifest. Everything in it is data: nothing is
-unpickled, and no file is used before its digest was checked.
+It holds `model.onnx`, `bundle.json`, which is the Manifest, a model card, and the manifest's
+signature if it was given a key. Everything in it is data: nothing is unpickled, and no file is used
+before its digest was checked.
 """
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from predictor.contract import Contract, Name, Row
+from predictor.contract import LOWER, UPPER, Contract, Name, Row
 from predictor.errors import JSON_ERRORS, BundleError
+from predictor.signature import IsSigned, Sign
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "bundle.json"
+SIGNATURE = "bundle.json.sig"
 MODEL = "model.onnx"
 # The same graph in float64: no more may differ than the order in which a build adds the leaves.
 GOLDEN_TOLERANCE = 1e-9
@@ -31,63 +34,129 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Booster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One member of the stack: its share in the sum, and its size."""
+    """One member of the stack: its share in the sum, its size, and its library's parameters.
+
+    `rmse_by_trees` is its error on rows it was not fitted on, in the target's unit, by number of
+    trees: what each size would have cost.
+    """
 
     weight: float
     trees: int
+    parameters: dict[str, float | int | str]
+    rmse_by_trees: dict[int, float]
 
 
 class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Errors on rows that were not fitted on, in the target's unit."""
+    """Errors on rows that were not fitted on, in the target's unit and in percent.
+
+    `cv_rmse_percent` is the RMSE over the mean of the target; `mape_percent` leaves out rows whose
+    target is 0. What would be divided by 0 is null.
+    """
 
     rmse: float
     mae: float
+    cv_rmse_percent: float | None
+    r2: float | None
+    mape_percent: float | None
+    rows: int
+
+
+class Coverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many of some rows their interval held, as a share, and its mean width."""
+
+    share: float
+    width: float
+    rows: int
+
+
+class Intervals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The share of rows that intervals are made to hold, and what they held, by protocol."""
+
+    target: float
+    coverage: dict[str, dict[str, Coverage]]
+
+
+class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The largest differences of the graph over `rows` rows, in the target's unit.
+
+    `float64`: from the sum of leaves without ONNX; `native`: from the libraries' own predictions,
+    of which `tolerance` is allowed.
+    """
+
+    float64: float
+    native: float
+    tolerance: float
     rows: int
 
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows as a client sends them, and what the graph predicted for them at training."""
+    """Rows as a client sends them, what the graph gave for them, and what the libraries did."""
 
     rows: list[Row]
     predictions: list[float]
+    lower: list[float]
+    upper: list[float]
+    native: list[float]
 
     def __post_init__(self) -> None:
         """Refuse rows without their predictions; msgspec makes it an error of the manifest."""
-        if not self.rows or len(self.rows) != len(self.predictions):
-            counts = f"{len(self.rows)} golden rows and {len(self.predictions)} predictions"
+        found = [len(self.predictions), len(self.lower), len(self.upper), len(self.native)]
+        if not self.rows or any(count != len(self.rows) for count in found):
+            counts = f"{len(self.rows)} golden rows and {found} predictions"
             message = f"{counts}, expected as many of each, and one or more"
             raise ValueError(message)
 
-    def disagreement(self, found: Sequence[float]) -> str:
-        """Return in words how predictions for the rows differ from those kept, or nothing."""
-        if len(found) != len(self.predictions):
-            return f"{len(found)} predictions for {len(self.predictions)} golden rows"
-        for row, (got, expected) in enumerate(zip(found, self.predictions, strict=True)):
-            if not abs(got - expected) <= GOLDEN_TOLERANCE:
-                return f"golden row {row} gives {got!r}, expected {expected!r}"
+    def disagreement(
+        self, predictions: Sequence[float], lower: Sequence[float], upper: Sequence[float]
+    ) -> str:
+        """Return in words how answers for the rows differ from those kept, or nothing."""
+        pairs = {
+            "prediction": (predictions, self.predictions),
+            LOWER: (lower, self.lower),
+            UPPER: (upper, self.upper),
+        }
+        for what, (found, kept) in pairs.items():
+            wrong = _first_difference(found, kept, GOLDEN_TOLERANCE)
+            if wrong:
+                return f"{what} of {wrong}"
         return ""
+
+    def distance_from_the_libraries(self, predictions: Sequence[float]) -> float:
+        """Return the largest difference between predictions for the rows and the libraries'."""
+        return max(abs(a - b) for a, b in zip(predictions, self.native, strict=True))
+
+
+def _first_difference(found: Sequence[float], kept: Sequence[float], tolerance: float) -> str:
+    if len(found) != len(kept):
+        return f"{len(kept)} golden rows: there are {len(found)}"
+    for row, (got, expected) in enumerate(zip(found, kept, strict=True)):
+        if not abs(got - expected) <= tolerance * max(1, abs(expected)):  # NaN is never near
+            return f"golden row {row} is {got!r}, expected {expected!r}"
+    return ""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that is known of a bundle but its graph.
+    """All that is known of a bundle but its files.
 
     `files` maps a file's name to its SHA-256; `version` names the content, see `version_of`;
-    `created` is UTC, ISO 8601; `parity` is the largest difference seen, in the target's unit,
-    between the graph and the boosters' own libraries.
+    `created` is UTC, ISO 8601; `scores` are by protocol and then by model.
     """
 
     format: int
     name: Name
     version: str
     type: str
+    track: str
     created: str
     contract: Contract
     files: dict[str, str]
     data: Data
     seed: int
+    tuning_trials: int
     boosters: dict[str, Booster]
-    scores: dict[str, Score]
-    parity: float
+    scores: dict[str, dict[str, Score]]
+    intervals: Intervals
+    parity: Parity
     versions: dict[str, str]
     golden: Golden
 
@@ -118,7 +187,9 @@ def check_target(folder: Path) -> None:
         raise BundleError(message)
 
 
-def write(folder: Path, manifest: Manifest, model: bytes) -> None:
+def write(
+    folder: Path, manifest: Manifest, files: Mapping[str, bytes], sign: Sign | None = None
+) -> None:
     """Write a bundle as a whole; a bundle at `folder` is replaced, or kept when writing fails.
 
     Raises BundleError when `folder` is something else than a bundle, or cannot be written.
@@ -130,9 +201,10 @@ def write(folder: Path, manifest: Manifest, model: bytes) -> None:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
             new, old = Path(scratch, "new"), Path(scratch, "old")
             new.mkdir()
-            (new / MODEL).write_bytes(model)
-            text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-            (new / MANIFEST).write_bytes(text + b"\n")
+            text = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+            signature = {SIGNATURE: sign(text)} if sign else {}
+            for name, content in {**files, MANIFEST: text, **signature}.items():
+                (new / name).write_bytes(content)
             _replace(target, new, old)
     except OSError as error:
         message = f"cannot write the bundle {folder}: {error.strerror}"
@@ -155,16 +227,14 @@ def _is_empty(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
 
 
-def read(folder: Path) -> Bundle:
-    """Read a bundle and check its digests.
+def read(folder: Path, is_signed: IsSigned | None = None) -> Bundle:
+    """Read a bundle's manifest and graph, and check their digests and, if asked, the signature.
 
-    Raises BundleError, saying what is wrong and what to do, when there is none or it is damaged.
+    Raises BundleError, saying what is wrong and what to do, when there is none, it is damaged, or
+    its signature is not there or not the key's.
     """
-    manifest = _manifest(folder)
-    model = _content(folder / MODEL)
-    if digest(model) != manifest.files.get(MODEL):
-        message = f"{folder / MODEL} is damaged: its SHA-256 is not the one in {MANIFEST}"
-        raise BundleError(message)
+    manifest = _manifest(folder, is_signed)
+    model = content_of(folder, MODEL, manifest)
     if version_of(manifest.contract, model) != manifest.version:
         message = (
             f"{folder / MANIFEST} was changed: the contract is not of version {manifest.version}"
@@ -173,12 +243,37 @@ def read(folder: Path) -> Bundle:
     return Bundle(folder, manifest, model)
 
 
-def _manifest(folder: Path) -> Manifest:
+def content_of(folder: Path, name: str, manifest: Manifest) -> bytes:
+    """Return a file of a bundle; raises BundleError when its digest is not the manifest's."""
+    content = _content(folder / name)
+    if digest(content) != manifest.files.get(name):
+        message = f"{folder / name} is damaged: its SHA-256 is not the one in {MANIFEST}"
+        raise BundleError(message)
+    return content
+
+
+def _manifest(folder: Path, is_signed: IsSigned | None) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
         message = f"no bundle at {folder}; make one with: predictor train --output {folder}"
         raise BundleError(message)
     content = _content(path)
+    if is_signed:
+        _check_signature(folder, content, is_signed)
+    return _decoded(path, content)
+
+
+def _check_signature(folder: Path, content: bytes, is_signed: IsSigned) -> None:
+    path = folder / SIGNATURE
+    if not path.is_file():
+        message = f"{folder} is not signed; sign it with: predictor train --sign KEY"
+        raise BundleError(message)
+    if not is_signed(content, _content(path)):
+        message = f"{path} is not the required key's signature of {MANIFEST}"
+        raise BundleError(message)
+
+
+def _decoded(path: Path, content: bytes) -> Manifest:
     try:
         found = msgspec.json.decode(content, type=_Format).format
         if found != FORMAT:

@@ -1,12 +1,19 @@
 """The `predictor` command: parse, call one function, print."""
 
 import argparse
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from predictor import __version__, bundle
-from predictor.errors import PredictorError
+from predictor import __version__, bundle, contract, signature
+from predictor.contract import NAME
+from predictor.errors import PredictorError, SettingsError
+
+if TYPE_CHECKING:
+    from predictor.training.dataset import Layout
+    from predictor.training.tracks import Track
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,11 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train the model and write a bundle")
-    train.add_argument("--data", type=Path, help="a CSV file like the packaged one, in time order")
-    train.add_argument("--output", type=Path, default=Path("bundle"), help="the bundle's folder")
-    train.add_argument("--seed", type=_natural, default=42, help="a whole number from 0 on")
-    train.set_defaults(run=_train, needs="pip install 'energy-predictor[train]'")
+    _add_train(commands.add_parser("train", help="train a model and write its bundle"))
 
     serve = commands.add_parser(
         "serve", help="serve a bundle over HTTP; settings: docs/reference/settings.md"
@@ -42,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--bundle", help="the bundle's folder, instead of BUNDLE")
     serve.add_argument("--host", help="the address to listen on, instead of LISTEN_HOST")
     serve.add_argument("--port", help="the port to listen on, instead of PORT")
+    serve.add_argument(
+        "--require-signature", metavar="KEY", help="a public key in PEM; refuse other bundles"
+    )
     serve.set_defaults(run=_serve, needs="pip install 'energy-predictor[serve]'")
 
     check = commands.add_parser("check", help="send a bundle's golden rows to a running server")
@@ -51,7 +57,38 @@ def _parser() -> argparse.ArgumentParser:
         "--wait", type=float, default=0, metavar="SECONDS", help="how long a server may stay away"
     )
     check.set_defaults(run=_check, needs="pip install 'energy-predictor[serve]'")
+
+    verify = commands.add_parser("verify", help="look into a bundle without trusting it")
+    verify.add_argument("bundle", type=Path, help="the bundle's folder")
+    verify.add_argument("--require-signature", type=Path, metavar="KEY", help="a public key in PEM")
+    verify.set_defaults(run=_verify, needs="pip install 'energy-predictor[train]'")
     return parser
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    train.add_argument(
+        "--track",
+        choices=("anchored", "raw", "no-leak"),
+        help="which columns are used, and how, by default anchored; see docs/model-card.md",
+    )
+    train.add_argument("--data", type=Path, help="a CSV file like the packaged one, in time order")
+    train.add_argument("--output", type=Path, default=Path("bundle"), help="the bundle's folder")
+    train.add_argument("--seed", type=_natural, default=42, help="a whole number from 0 on")
+    train.add_argument("--sign", type=Path, metavar="KEY", help="an Ed25519 private key in PEM")
+    train.add_argument(
+        "--tune", type=_natural, default=0, metavar="TRIALS", help="search parameters first"
+    )
+    train.add_argument("--mlflow", action="store_true", help="log the run to MLFLOW_TRACKING_URI")
+    other = train.add_argument_group("another plant's data, instead of --track")
+    other.add_argument("--contract", type=Path, help="a JSON file with the columns of --data")
+    other.add_argument("--time", metavar="COLUMN", help="the CSV column that holds ISO 8601 times")
+    other.add_argument(
+        "--group", metavar="COLUMN", help="the column whose labels have intervals of their own"
+    )
+    other.add_argument(
+        "--name", type=_name, help="the model's name in URLs, by default the target's"
+    )
+    train.set_defaults(run=_train, needs="pip install 'energy-predictor[train]'")
 
 
 def _natural(text: str) -> int:
@@ -61,37 +98,88 @@ def _natural(text: str) -> int:
     return int(text)
 
 
+def _name(text: str) -> str:
+    if not re.fullmatch(NAME, text):
+        message = f"got {text!r}, expected small letters, digits and _"
+        raise argparse.ArgumentTypeError(message)
+    return text
+
+
 def _train(options: argparse.Namespace) -> None:
     from predictor.training import dataset, pipeline
-    from predictor.training.columns import CONTRACT
-    from predictor.training.progress import Progress
+    from predictor.training.report.progress import Progress
 
     bundle.check_target(options.output)
-    data = dataset.load(CONTRACT, options.data)
-    plan = pipeline.Plan(CONTRACT, seed=options.seed)
-    with Progress(pipeline.steps()) as progress:
-        manifest, model = pipeline.train(data, plan, progress.step)
-    bundle.write(options.output, manifest, model)
-    print(_summary(manifest))
-    print(f"wrote {options.output}, version {manifest.version}")
+    sign = signature.signer(options.sign) if options.sign else None
+    log = _tracker(options) if options.mlflow else None
+    track, layout, name = _subject(options)
+    data = dataset.load(track.contract, options.data, layout)
+    plan = pipeline.Plan(track, options.seed, options.name or name, options.tune)
+    if options.tune:
+        options.needs = "pip install 'energy-predictor[train,tune]'"
+    with Progress(pipeline.steps(data, plan)) as progress:
+        trained = pipeline.train(data, plan, progress.step)
+    bundle.write(options.output, trained.manifest, trained.files, sign)
+    print(_summary(trained.manifest))
+    print(f"wrote {options.output}, version {trained.manifest.version}")
+    if log:
+        print(log(options.output))
+
+
+def _subject(options: argparse.Namespace) -> "tuple[Track, Layout, str]":
+    """Return what is learned, how its file is laid out, and the model's name."""
+    from predictor.training import columns, dataset, tracks
+
+    if options.contract is None:
+        if options.time or options.group:
+            message = "--time and --group describe another plant's data: give its --contract"
+            raise SettingsError(message)
+        return tracks.TRACKS[options.track or "anchored"], dataset.STEEL, columns.MODEL_NAME
+    if options.data is None or options.track:
+        message = "--contract describes the columns of --data: give that, and no --track"
+        raise SettingsError(message)
+    track = tracks.of_columns(contract.read(options.contract), options.group)
+    return track, dataset.Layout(time=options.time), track.contract.target.name
+
+
+def _tracker(options: argparse.Namespace) -> Callable[[Path], str]:
+    options.needs = "pip install 'energy-predictor[train,mlflow]'"
+    from predictor.training.report import tracking
+
+    return tracking.log
 
 
 def _summary(manifest: bundle.Manifest) -> str:
     unit = manifest.contract.target.unit
-    lines = [f"{'split':<20}{'RMSE ' + unit:>12}{'MAE ' + unit:>12}{'rows':>8}"]
-    lines += [
-        f"{name:<20}{score.rmse:>12.4f}{score.mae:>12.4f}{score.rows:>8}"
-        for name, score in manifest.scores.items()
-    ]
+    held = f"in {manifest.intervals.target:.0%} interval"
+    lines = [f"{'protocol':<20}{'RMSE ' + unit:>12}{'MAE ' + unit:>12}{held:>18}{'rows':>8}"]
+    for name, scores in manifest.scores.items():
+        score, share = scores["stack"], manifest.intervals.coverage[name]["all rows"].share
+        errors = f"{score.rmse:>12.4f}{score.mae:>12.4f}"
+        lines.append(f"{name:<20}{errors}{share:>18.1%}{score.rows:>8}")
     boosters = ", ".join(f"{b.trees} of {name}" for name, b in manifest.boosters.items())
-    lines.append(f"trees: {boosters}; largest difference from the libraries: {manifest.parity:.1e}")
+    distance = f"largest difference from the libraries: {manifest.parity.native:.1e} {unit}"
+    lines.append(f"trees: {boosters}; {distance}")
     return "\n".join(lines)
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from predictor.verify import verify
+
+    required = options.require_signature
+    for sentence in verify(options.bundle, signature.verifier(required) if required else None):
+        print(f"ok: {sentence}")
 
 
 def _serve(options: argparse.Namespace) -> None:
     from predictor.serving import server, settings
 
-    flags = {"BUNDLE": options.bundle, "LISTEN_HOST": options.host, "PORT": options.port}
+    flags = {
+        "BUNDLE": options.bundle,
+        "LISTEN_HOST": options.host,
+        "PORT": options.port,
+        "REQUIRE_SIGNATURE": options.require_signature,
+    }
     server.serve(settings.read(flags))
 
 

@@ -1,18 +1,27 @@
 """What a client sends and what it gets back: written by training, obeyed by serving."""
 
 import sys
+from collections import Counter
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-from predictor.errors import InvalidInput
+from predictor.errors import JSON_ERRORS, DataError, InvalidInput
 
 # Names travel in URLs, metric labels and JSON keys.
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
+NAME = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 
 # A row as a client sends it, by the columns' names.
 Row = dict[str, float | int | str]
+
+# What a graph gives beside the target: the ends of its interval, and which warnings a row gets.
+LOWER, UPPER, WARNINGS = "lower", "upper", "warnings"
+
+# No number of JSON is larger; a limit that is this is none.
+LARGEST = sys.float_info.max
 
 LONGEST_QUOTE = 60
 
@@ -30,9 +39,28 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     datatype: Literal["FP64", "INT64", "BYTES"]
     unit: str
     description: str
-    minimum: float = -sys.float_info.max
-    maximum: float = sys.float_info.max
+    minimum: float = -LARGEST
+    maximum: float = LARGEST
     labels: dict[str, int] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse a column that no value could be one of; msgspec says where it stands."""
+        wrong = self._contradiction()
+        if wrong:
+            message = f"column {self.name}: {wrong}"
+            raise ValueError(message)
+
+    def _contradiction(self) -> str:
+        codes = sorted(set(self.labels.values()))
+        if not self.minimum <= self.maximum:
+            return f"minimum {self.minimum:g} is over maximum {self.maximum:g}"
+        if self.datatype == "FP64" and codes:
+            return "only INT64 and BYTES have labels"
+        if self.datatype == "BYTES" and codes != list(range(len(codes) or 1)):
+            return "BYTES needs labels, whose codes are 0, 1, 2 and so on"
+        if codes and not self.minimum <= codes[0] <= codes[-1] <= self.maximum:
+            return "a label's code is outside minimum and maximum"
+        return ""
 
     def encode(self, value: object) -> float:
         """Return the number that the graph is fed for a decoded JSON value.
@@ -75,25 +103,58 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         if self.datatype == "BYTES":
             return f"one of {names}"
         kind = "a whole number" if self.datatype == "INT64" else "a number"
-        return f"{kind} {self._range()} ({self.unit})" + (f" or one of {names}" if names else "")
+        return f"{kind}{self._range()} ({self.unit})" + (f" or one of {names}" if names else "")
 
     def _range(self) -> str:
-        return f"from {self.minimum:.12g} to {self.maximum:.12g}"
+        low = "" if self.minimum == -LARGEST else f" from {self.minimum:.12g}"
+        return low + ("" if self.maximum == LARGEST else f" to {self.maximum:.12g}")
 
 
-class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The value that is predicted."""
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The value that is predicted; no prediction and no interval leaves its range."""
 
     name: Name
     unit: str
     description: str
+    minimum: float = -LARGEST
+    maximum: float = LARGEST
 
 
-class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """The columns of a row, in the order in which an array row holds them, and the target."""
+class RowWarning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be wrong with a row that is answered all the same."""
 
-    columns: tuple[Column, ...]
+    name: Name
+    message: str
+
+
+class Contract(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, dict=True
+):
+    """The columns of a row, in the order in which an array row holds them, and the answer.
+
+    `warnings` are those that the graph can give, in the order of its output's columns.
+    """
+
+    columns: Annotated[tuple[Column, ...], msgspec.Meta(min_length=1)]
     target: Target
+    warnings: tuple[RowWarning, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a name that would stand for two things; msgspec says where it stands."""
+        names = [*self.names, self.target.name, LOWER, UPPER, WARNINGS]
+        name, count = Counter(names).most_common(1)[0]
+        if count > 1:
+            message = f"the name {name} stands for two things"
+            raise ValueError(message)
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the graph's outputs."""
+        return [self.target.name, LOWER, UPPER, *([WARNINGS] if self.warnings else [])]
+
+    def encode_rows(self, rows: list[Row]) -> list[list[float]]:
+        """Return valid rows as the numbers that the graph is fed."""
+        return [[column.encode(row[column.name]) for column in self.columns] for row in rows]
 
     @cached_property
     def columns_by_name(self) -> dict[str, Column]:
@@ -103,7 +164,19 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The columns' names, in order."""
-        return tuple(self.columns_by_name)
+        return tuple(column.name for column in self.columns)
+
+
+def read(path: Path) -> Contract:
+    """Return the contract in a JSON file; raises DataError, saying where it is wrong."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Contract)
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise DataError(message) from error
+    except JSON_ERRORS as error:
+        message = f"{path} is not a contract: {error}"
+        raise DataError(message) from error
 
 
 def quote(value: object) -> str:

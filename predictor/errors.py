@@ -26,6 +26,10 @@ class SettingsError(PredictorError):
     """A setting has a value that cannot be used."""
 
 
+class TrackingError(PredictorError):
+    """A tracking server did not take what was logged to it."""
+
+
 class ServerError(PredictorError):
     """A server did not answer as its bundle says it should."""
 

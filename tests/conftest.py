@@ -1,6 +1,7 @@
 """What several folders of tests share: one bundle, trained for real but with few trees."""
 
 import gzip
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -10,20 +11,32 @@ import pytest
 from predictor import bundle
 from predictor.contract import Contract, Row
 from predictor.training import pipeline
-from predictor.training.columns import CONTRACT
 from predictor.training.dataset import PACKAGED, Dataset, load
+from predictor.training.ensemble.boosters import Recipe
+from predictor.training.pipeline import Trained
+from predictor.training.tracks import ANCHORED, Track
 
-FEW_TREES = 10
+
+def small(track: Track, *sizes: int) -> Track:
+    """Return a track with fewer trees, to be fitted in a moment."""
+    recipes = {name: Recipe(r.parameters, sizes) for name, r in track.recipes.items()}
+    return replace(track, recipes=recipes)
 
 
 @pytest.fixture(scope="session")
 def contract() -> Contract:
-    return CONTRACT
+    return ANCHORED.contract
 
 
 @pytest.fixture(scope="session")
-def dataset() -> Dataset:
-    return load(CONTRACT)
+def dataset(contract: Contract) -> Dataset:
+    return load(contract)
+
+
+@pytest.fixture(scope="session")
+def month(dataset: Dataset) -> Dataset:
+    """Return the first 3,000 rows, which hold every load type."""
+    return dataset.take(np.arange(3000))
 
 
 @pytest.fixture(scope="session")
@@ -34,18 +47,14 @@ def csv_lines() -> list[bytes]:
 
 
 @pytest.fixture(scope="session")
-def trained(dataset: Dataset) -> tuple[bundle.Manifest, bytes]:
-    return pipeline.train(
-        dataset, pipeline.Plan(CONTRACT, seed=42, trees=FEW_TREES), lambda _: None
-    )
+def trained(dataset: Dataset) -> Trained:
+    return pipeline.train(dataset, pipeline.Plan(small(ANCHORED, 5, 10), seed=42), lambda _: None)
 
 
 @pytest.fixture(scope="session")
-def bundle_folder(
-    trained: tuple[bundle.Manifest, bytes], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def bundle_folder(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundles") / "bundle"
-    bundle.write(folder, *trained)
+    bundle.write(folder, trained.manifest, trained.files)
     return folder
 
 

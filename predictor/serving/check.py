@@ -17,6 +17,8 @@ OPENER = build_opener(ProxyHandler({}))
 
 class _Predictions(msgspec.Struct):
     predictions: list[float]
+    lower: list[float]
+    upper: list[float]
 
 
 def check(url: str, bundle: Bundle, wait_seconds: float = 0) -> str:
@@ -29,17 +31,18 @@ def check(url: str, bundle: Bundle, wait_seconds: float = 0) -> str:
     golden = bundle.manifest.golden
     body = msgspec.json.encode({"instances": golden.rows})
     target = f"{url.rstrip('/')}/v1/models/{bundle.manifest.name}:predict"
-    wrong = golden.disagreement(_predictions(target, body, time.monotonic() + wait_seconds))
+    found = _predictions(target, body, time.monotonic() + wait_seconds)
+    wrong = golden.disagreement(found.predictions, found.lower, found.upper)
     if wrong:
         message = f"{url} does not predict what its bundle does: {wrong}"
         raise ServerError(message)
     return f"{url} predicts all {len(golden.rows)} golden rows of version {bundle.manifest.version}"
 
 
-def _predictions(url: str, body: bytes, deadline: float) -> list[float]:
+def _predictions(url: str, body: bytes, deadline: float) -> _Predictions:
     while True:
         try:
-            return msgspec.json.decode(_post(url, body), type=_Predictions).predictions
+            return msgspec.json.decode(_post(url, body), type=_Predictions)
         except (OSError, ValueError, HTTPException, *JSON_ERRORS) as error:
             if time.monotonic() >= deadline:
                 message = f"{url} gives no predictions: {error}"

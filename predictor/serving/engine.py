@@ -14,9 +14,16 @@ from predictor.serving.batch import Batch, encode
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answers to a batch: float64, (n,), in the target's unit."""
+    """The answers to a batch: float64, (n,), in the target's unit, and where doubts are.
+
+    `lower` and `upper` are the ends of the rows' intervals; `warnings` is a boolean for each row
+    and each warning of the contract, (n, warnings).
+    """
 
     values: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    warnings: NDArray[np.bool_]
 
 
 class Engine:
@@ -31,7 +38,7 @@ class Engine:
         self.manifest = bundle.manifest
         self.source = bundle.folder.resolve()
         self.loaded_at = datetime.now(UTC)
-        self._outputs = [bundle.manifest.contract.target.name]
+        self._outputs = bundle.manifest.contract.outputs
         try:
             self._session = graph.load(bundle.model)
             self._check(bundle.manifest.golden)
@@ -43,12 +50,16 @@ class Engine:
 
     def predict(self, batch: Batch) -> Prediction:
         """Return the predictions for a batch's rows, in their order."""
-        return Prediction(self._session.run(self._outputs, {graph.INPUT: batch.columns})[0])
+        found = self._session.run(self._outputs, {graph.INPUT: batch.columns})
+        values, lower, upper, *rest = found
+        warnings = rest[0] if rest else np.empty((len(batch.columns), 0), np.bool_)
+        return Prediction(values, lower, upper, warnings)
 
     def _check(self, golden: Golden) -> None:
         """Predict the golden rows as a client would ask for them."""
         batch = encode(self.manifest.contract, golden.rows, len(golden.rows))
-        wrong = golden.disagreement(self.predict(batch).values.tolist())
+        found = self.predict(batch)
+        wrong = golden.disagreement(*(e.tolist() for e in (found.values, found.lower, found.upper)))
         if wrong:
             message = f"{self.source} does not predict what it did at training: {wrong}"
             raise BundleError(message)

@@ -21,6 +21,9 @@ REQUESTS = Counter(
     "predictor_requests", "Requests answered, by route and status code", ["route", "method", "code"]
 )
 ROWS = Counter("predictor_rows", "Rows predicted", ["model_name"])
+WARNINGS = Counter(
+    "predictor_warnings", "Rows answered in doubt, by warning", ["model_name", "warning"]
+)
 MODEL_INFO = Gauge(
     "predictor_model_info", "1 for the model that is served", ["model_name", "version"]
 )

@@ -10,11 +10,11 @@ from pydantic import BaseModel, create_model
 from starlette.exceptions import HTTPException
 
 from predictor import __version__
-from predictor.contract import Target
+from predictor.contract import LOWER, UPPER, WARNINGS, Target
 from predictor.errors import InvalidInput
 from predictor.serving import http
-from predictor.serving.answer import answer
-from predictor.serving.engine import Engine
+from predictor.serving.answer import answer, warnings_of
+from predictor.serving.engine import Engine, Prediction
 from predictor.serving.row_schema import row_schema
 from predictor.serving.settings import Settings
 
@@ -52,8 +52,12 @@ class Models(BaseModel):
 
 
 class Provenance(BaseModel):
-    """What made a prediction, from which columns, and when (UTC)."""
+    """What made a prediction, from which columns, and when (UTC).
 
+    `interval_coverage` is the share of rows that the intervals are made to hold.
+    """
+
+    interval_coverage: float
     model_version: str
     model_type: str
     prediction_timestamp: datetime
@@ -132,8 +136,7 @@ def _add_predictions(app: FastAPI, engine: Engine, settings: Settings) -> None:
         body = await http.read_body(request.scope, request.receive, settings.max_body_bytes)
         decoded = http.decode_json(body)
         found = answer(engine, [decoded] if single else decoded, settings.max_rows)
-        name = _predicted(contract.target)
-        return [{name: value, "prediction_id": str(uuid4())} for value in found.values.tolist()]
+        return _predictions(engine, found)
 
     @app.post("/predict", response_model=one, openapi_extra=_body(row, example), responses=ERRORS)
     async def predict(request: Request) -> dict[str, object]:
@@ -154,9 +157,23 @@ def _predicted(target: Target) -> str:
     return f"predicted_{target.name}"
 
 
+def _predictions(engine: Engine, found: Prediction) -> list[dict[str, object]]:
+    """Return each row's answer, with the names of what is in doubt of it."""
+    name = _predicted(engine.manifest.contract.target)
+    doubts: list[list[str]] = [[] for _ in found.values]
+    for row, warning in warnings_of(engine, found):
+        doubts[row].append(warning.message)
+    answers = (found.values.tolist(), found.lower.tolist(), found.upper.tolist(), doubts)
+    return [
+        {name: value, LOWER: lower, UPPER: upper, WARNINGS: w, "prediction_id": str(uuid4())}
+        for value, lower, upper, w in zip(*answers, strict=True)
+    ]
+
+
 def _answers(target: Target) -> tuple[type[BaseModel], type[BaseModel]]:
     """Return the types of the answers to one row and to a list of rows."""
-    fields: dict[str, Any] = {_predicted(target): float, "prediction_id": str}
+    numbers = dict.fromkeys((_predicted(target), LOWER, UPPER), float)
+    fields: dict[str, Any] = {**numbers, WARNINGS: list[str], "prediction_id": str}
     prediction = create_model("Prediction", **fields)
     one = create_model("Predicted", __base__=(prediction, Provenance))
     predictions: Any = list[prediction]  # type: ignore[valid-type] # made a line above
@@ -170,6 +187,7 @@ def _provenance(engine: Engine) -> dict[str, object]:
         "model_type": engine.manifest.type,
         "prediction_timestamp": datetime.now(UTC),
         "features_used": engine.manifest.contract.names,
+        "interval_coverage": engine.manifest.intervals.target,
     }
 
 

@@ -1,6 +1,6 @@
 """The contract as JSON Schema, for the documentation that people read."""
 
-from predictor.contract import Column, Contract
+from predictor.contract import LARGEST, Column, Contract
 
 NUMBER_TYPES = {"FP64": "number", "INT64": "integer"}
 
@@ -20,9 +20,9 @@ def _column_schema(column: Column) -> dict[str, object]:
     label: dict[str, object] = {"type": "string", "enum": list(column.labels)}
     if column.datatype == "BYTES":
         return label | description
+    limits = {"minimum": column.minimum, "maximum": column.maximum}
     number: dict[str, object] = {
         "type": NUMBER_TYPES[column.datatype],
-        "minimum": column.minimum,
-        "maximum": column.maximum,
+        **{name: limit for name, limit in limits.items() if abs(limit) != LARGEST},
     }
     return ({"anyOf": [number, label]} if column.labels else number) | description

@@ -10,7 +10,7 @@ import msgspec
 import uvicorn
 from prometheus_client import disable_created_metrics
 
-from predictor import bundle
+from predictor import bundle, signature
 from predictor.errors import SettingsError
 from predictor.serving import metrics
 from predictor.serving.engine import Engine
@@ -29,7 +29,9 @@ def serve(settings: Settings) -> None:
     """
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
     disable_created_metrics()  # type: ignore[no-untyped-call] # they would double what is scraped
-    engine = Engine(bundle.read(Path(settings.bundle)))
+    required = settings.require_signature
+    is_signed = signature.verifier(Path(required)) if required else None
+    engine = Engine(bundle.read(Path(settings.bundle), is_signed))
     manifest = engine.manifest
     metrics.MODEL_INFO.labels(manifest.name, manifest.version).set(1)
     app = application(engine, settings)

@@ -12,10 +12,12 @@ from predictor.errors import SettingsError
 class Settings(msgspec.Struct, frozen=True, rename="upper"):
     """How to serve; the environment variable of each has its name in capitals.
 
+    `require_signature` is the file of the public key whose signature a bundle needs, if any;
     `drain_seconds` is how long requests in flight may take after SIGTERM.
     """
 
     bundle: Annotated[str, msgspec.Meta(min_length=1)] = "bundle"
+    require_signature: str = ""
     listen_host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

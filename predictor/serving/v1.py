@@ -2,10 +2,11 @@
 
 import msgspec
 
+from predictor.contract import LOWER, UPPER, WARNINGS
 from predictor.errors import InvalidInput
 from predictor.serving import metrics
-from predictor.serving.answer import answer
-from predictor.serving.engine import Engine
+from predictor.serving.answer import answer, warnings_of
+from predictor.serving.engine import Engine, Prediction
 from predictor.serving.http import decode_json
 
 ROWS_KEYS = ("instances", "inputs")
@@ -25,7 +26,22 @@ def predict(engine: Engine, body: bytes, max_rows: int) -> bytes:
     """Return the body that answers `POST /v1/models/NAME:predict`; raises InvalidInput."""
     prediction = answer(engine, _rows(decode_json(body)), max_rows)
     with metrics.POSTPROCESS_SECONDS.labels(engine.manifest.name).time():
-        return msgspec.json.encode({"predictions": prediction.values.tolist()})
+        return msgspec.json.encode(_body(engine, prediction))
+
+
+def _body(engine: Engine, prediction: Prediction) -> dict[str, object]:
+    """Return the answer; it has warnings only when a row has one."""
+    body: dict[str, object] = {
+        "predictions": prediction.values.tolist(),
+        LOWER: prediction.lower.tolist(),
+        UPPER: prediction.upper.tolist(),
+    }
+    if prediction.warnings.any():
+        body[WARNINGS] = [
+            {"row": row, "warning": warning.name, "message": warning.message}
+            for row, warning in warnings_of(engine, prediction)
+        ]
+    return body
 
 
 def _rows(request: object) -> object:

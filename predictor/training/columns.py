@@ -1,6 +1,6 @@
 """The columns of the steel plant's meter: the one place that names, bounds and describes them."""
 
-from predictor.contract import Column, Contract, Target
+from predictor.contract import Column, Contract, RowWarning, Target
 
 MODEL_NAME = "energy"
 
@@ -78,8 +78,24 @@ CONTRACT = Contract(
             | {f"{load}_Load": code for code, load in enumerate(LOADS)},
         ),
     ),
-    target=Target("usage_kwh", "kWh", "Active energy used in the 15 minutes"),
+    target=Target("usage_kwh", "kWh", "Active energy used in the 15 minutes", minimum=0.0),
 )
+
+INCONSISTENT = RowWarning(
+    "inconsistent_power_factors",
+    "the lagging and the leading reactive energy and power factor belong to different energies",
+)
+FRACTION = RowWarning(
+    "fractional_power_factor",
+    "a power factor is from 0 to 1; it is expected in percent, 85 and not 0.85",
+)
+UNBOUNDED = RowWarning(
+    "unbounded_energy",
+    "neither power factor limits the energy; the answer is what is usual for the load type",
+)
+
+# The data set's name of the time of a row, and how its day is written.
+DATE_COLUMN, DAY_FORMAT = "date", "%d/%m/%Y"
 
 # The data set's name of each column of the contract, and of the target.
 CSV_NAMES = {

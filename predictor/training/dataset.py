@@ -3,7 +3,8 @@
 import hashlib
 import io
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from predictor.contract import Column, Contract
 from predictor.errors import DataError
-from predictor.training.columns import CSV_NAMES
+from predictor.training import columns
+from predictor.training.split import FEWEST_ROWS, Rows
 
 PACKAGED = "steel_industry.csv.gz"
 PACKAGED_SHA256 = "9b1cee6f9cb9cd9df2b95814ca90a9a2ff15b7f5f1fba0fae3c643e82072eacc"
@@ -21,32 +23,56 @@ PACKAGED_ROWS = 35_040
 
 HEADER_LINES = 1
 GZIP_MAGIC = b"\x1f\x8b"
-# With fewer, a fold of a split may hold nothing to split on.
-FEWEST_ROWS = 100
+# A day, as the first characters of a time.
+DAY_LENGTH = 10
+ISO_DAY = "%Y-%m-%d"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file holds a contract's columns and its target, where its names are not theirs.
+
+    `time` is the column that tells a row's day, whose first ten characters have `day_format`;
+    without it rows have none.
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    time: str | None = None
+    day_format: str = ISO_DAY
+
+
+STEEL = Layout(columns.CSV_NAMES, columns.DATE_COLUMN, columns.DAY_FORMAT)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Readings in the order of time.
+    """Rows, in the order of time if their days are known.
 
     `columns` is float64, (rows, columns of the contract), labels as their codes; `target` is
-    float64, (rows,), in the target's unit; `sha256` is the digest of the file they came from.
+    float64, (rows,), in the target's unit; `days` is datetime64[D], (rows,); `sha256` is the digest
+    of the file they came from.
     """
 
     source: str
     sha256: str
     columns: NDArray[np.float64]
     target: NDArray[np.float64]
+    days: NDArray[np.datetime64] | None = None
+
+    def take(self, rows: Rows) -> "Dataset":
+        """Return some of the rows."""
+        days = None if self.days is None else self.days[rows]
+        return replace(self, columns=self.columns[rows], target=self.target[rows], days=days)
 
 
-def load(contract: Contract, path: Path | None = None) -> Dataset:
-    """Read `path`, a CSV file (or a .gz of one) in time order; without it, the packaged data.
+def load(contract: Contract, path: Path | None = None, layout: Layout = STEEL) -> Dataset:
+    """Read `path`, a CSV file (or a .gz of one); without it, the packaged data.
 
     Raises DataError, naming the column or the line, when the file is not what it should be.
     """
     name = str(path or PACKAGED)
     content, is_whole = _content(path)
-    dataset = parse(content, contract, name)
+    dataset = parse(content, contract, layout, name)
     if not is_whole:
         lines = content.count(b"\n")
         message = f"{name}: the compressed file is cut short after line {lines}"
@@ -60,11 +86,15 @@ def load(contract: Contract, path: Path | None = None) -> Dataset:
     return dataset
 
 
-def parse(content: bytes, contract: Contract, source: str) -> Dataset:
+def parse(content: bytes, contract: Contract, layout: Layout, source: str) -> Dataset:
     """Return the dataset that the bytes of a CSV file hold; raises DataError as `load` does."""
     table = _table(content, source)
-    target = Column(contract.target.name, "FP64", contract.target.unit, "", 0.0)
-    values = {c.name: _values(table, c, source) for c in (*contract.columns, target)}
+    wanted = contract.target
+    target = Column(wanted.name, "FP64", wanted.unit, "", wanted.minimum, wanted.maximum)
+    values = {
+        column.name: _values(table, column, layout.names.get(column.name, column.name), source)
+        for column in (*contract.columns, target)
+    }
     if len(table) < FEWEST_ROWS:
         message = f"{source}: the file has {len(table)} rows, training takes {FEWEST_ROWS} or more"
         raise DataError(message)
@@ -73,6 +103,7 @@ def parse(content: bytes, contract: Contract, source: str) -> Dataset:
         sha256=hashlib.sha256(content).hexdigest(),
         columns=np.column_stack([values[name] for name in contract.names]),
         target=values[target.name],
+        days=_days(table, layout, source) if layout.time else None,
     )
 
 
@@ -114,23 +145,43 @@ def _table(content: bytes, source: str) -> pd.DataFrame:
     return table
 
 
-def _values(table: pd.DataFrame, column: Column, source: str) -> NDArray[np.float64]:
-    name = CSV_NAMES.get(column.name, column.name)
+def _cells(table: pd.DataFrame, name: str, source: str) -> "pd.Series[str]":
     if name not in table:
         message = f"{source}: column {name!r} is missing; the file has {', '.join(map(str, table))}"
         raise DataError(message)
-    cells = table[name]
-    values = cells.map(column.labels) if column.labels else pd.to_numeric(cells, errors="coerce")
+    return table[name]
+
+
+def _values(table: pd.DataFrame, column: Column, name: str, source: str) -> NDArray[np.float64]:
+    cells = _cells(table, name, source)
+    values = cells.map(column.labels).astype(float)
+    if column.datatype != "BYTES":
+        values = values.fillna(pd.to_numeric(cells, errors="coerce"))
     bad = ~values.between(column.minimum, column.maximum)
     if column.datatype == "INT64":
         bad |= values % 1 != 0
-    if bad.any():
-        line = bad.idxmax()
-        where = f"{source}: line {line}, column {name!r}"
-        message = f"{where}: got {cells[line]!r}, expected {_expected(column)}"
-        raise DataError(message)
+    _refuse(cells, bad, source, _expected(column))
     return np.asarray(values, np.float64)
 
 
+def _days(table: pd.DataFrame, layout: Layout, source: str) -> NDArray[np.datetime64]:
+    """Return the days, which must ascend; times within a day need not."""
+    cells = _cells(table, str(layout.time), source)
+    days = pd.to_datetime(cells.str[:DAY_LENGTH], format=layout.day_format, errors="coerce")
+    _refuse(cells, days.isna(), source, f"a time that begins as {layout.day_format}")
+    _refuse(cells, days < days.shift(1), source, "no day before that of the row above")
+    return days.to_numpy().astype("datetime64[D]")
+
+
+def _refuse(cells: "pd.Series[str]", bad: "pd.Series[bool]", source: str, expected: str) -> None:
+    """Raise DataError, naming the first line of a column that is bad."""
+    if bad.any():
+        line = bad.idxmax()
+        where = f"{source}: line {line}, column {cells.name!r}"
+        message = f"{where}: got {cells[line]!r}, expected {expected}"
+        raise DataError(message)
+
+
 def _expected(column: Column) -> str:
-    return f"one of {', '.join(column.labels)}" if column.labels else column.expectation
+    names = f"one of {', '.join(column.labels)}"
+    return names if column.datatype == "BYTES" else column.expectation

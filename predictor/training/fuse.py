@@ -1,32 +1,73 @@
-"""Raw columns → features → trees → energy, as one ONNX graph."""
+"""Raw columns → features → trees → energy and its interval, as one ONNX graph."""
 
 import numpy as np
 import onnx
 import spox.opset.ai.onnx.ml.v5 as ml
 import spox.opset.ai.onnx.v21 as op
+from numpy.typing import NDArray
 from spox import Var, build
 
-from predictor.contract import Contract
+from predictor.contract import LOWER, UPPER, WARNINGS
 from predictor.graph import INPUT
-from predictor.training.features import columns_argument, features
-from predictor.training.forest import Forest, Tree
+from predictor.training.ensemble.forest import Forest, Tree
+from predictor.training.ensemble.intervals import Calibration
+from predictor.training.features import FeatureVars, columns_argument
+from predictor.training.tracks import Track
 
 # TreeEnsemble's codes, ai.onnx.ml version 5.
 SUM, NO_TRANSFORM, LESS_OR_EQUAL = 1, 0, 0
 
 
-def fuse(forest: Forest, contract: Contract) -> onnx.ModelProto:
-    """Return the graph: input `columns`, float64 (n, columns); output the target, float64 (n,).
+def fuse(forest: Forest, calibration: Calibration, track: Track) -> onnx.ModelProto:
+    """Return the graph: input `columns`, float64 (n, columns).
 
-    The forest says where in its interval the target lies; the interval holds it whatever it says.
+    Its outputs are the target and the ends of its interval, float64 (n,), and if the track has
+    warnings a boolean for each of them, (n, warnings). No answer leaves its bounds, whatever the
+    forest says.
     """
-    columns = columns_argument(contract)
-    found = features(columns, contract)
+    columns = columns_argument(track.contract)
+    found = track.features(columns, track.contract)
     position = op.add(sum_of_leaves(found.matrix, forest), op.const(np.float64(forest.bias)))
-    position = op.clip(position, op.const(np.float64(-1)), op.const(np.float64(1)))
-    energy = op.add(found.middle, op.mul(found.half_width, position))
-    flat = op.reshape(energy, op.const(np.array([-1], np.int64)))
-    return build({INPUT: columns}, {contract.target.name: flat})
+    reach = _of_group(calibration.reach[:, None], columns, track)
+    answers = _answers(found, position, reach)
+    usual = _usual(found, _of_group(calibration.usual, columns, track))
+    row = op.const(np.array([-1], np.int64))
+    outputs = {
+        name: op.reshape(op.where(found.known, answer, otherwise), row)
+        for name, answer, otherwise in zip(
+            (track.contract.target.name, LOWER, UPPER), answers, usual, strict=True
+        )
+    }
+    if found.warnings is not None:
+        outputs[WARNINGS] = found.warnings
+    return build({INPUT: columns}, outputs)
+
+
+def _answers(found: FeatureVars, position: Var, reach: Var) -> tuple[Var, Var, Var]:
+    """Return the target and the ends of its interval, (n, 1), where the features know the row."""
+    distance = op.mul(found.half_width, reach)
+    placed = op.add(found.middle, op.mul(found.half_width, position))
+    value = op.min([op.max([placed, found.low]), found.high])
+    lower = op.max([op.sub(value, distance), found.low])
+    upper = op.min([op.add(value, distance), found.high])
+    return value, lower, upper
+
+
+def _usual(found: FeatureVars, usual: Var) -> tuple[Var, Var, Var]:
+    """Return what a row's group usually has, (n, 1), moved up to begin at the row's lower bound."""
+    first = op.gather(usual, op.const(np.array([0], np.int64)), axis=1)
+    missing = op.max([op.sub(found.low, first), op.const(np.float64(0))])
+    lower, value, upper = op.split(op.add(usual, missing), num_outputs=3, axis=1)
+    return value, lower, upper
+
+
+def _of_group(values: NDArray[np.float64], columns: Var, track: Track) -> Var:
+    """Return for each row the line of `values`, (groups, k), that is its group's: (n, k)."""
+    if track.group is None:
+        return op.const(values[:1])
+    index = track.contract.names.index(track.group)
+    code = op.gather(columns, op.const(np.int64(index)), axis=1)
+    return op.gather(op.const(values), op.cast(code, to=np.int64))
 
 
 def sum_of_leaves(matrix: Var, forest: Forest) -> Var:

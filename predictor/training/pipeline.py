@@ -2,149 +2,201 @@
 
 import os
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+import msgspec
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
 from predictor import __version__, bundle, graph
-from predictor.contract import Contract
-from predictor.errors import ParityError
-from predictor.training import split, stack
-from predictor.training.boosters import Sample
+from predictor.contract import LOWER, UPPER
+from predictor.training import evaluation, features, parity
 from predictor.training.columns import MODEL_NAME
 from predictor.training.dataset import Dataset
-from predictor.training.features import Features, compute
+from predictor.training.ensemble import intervals, stack
+from predictor.training.ensemble.boosters import Sample
+from predictor.training.ensemble.intervals import Answers
+from predictor.training.evaluation import Problem, Tested
+from predictor.training.features import compute
 from predictor.training.fuse import fuse
-from predictor.training.scores import score
+from predictor.training.report import card
+from predictor.training.tracks import Track
 
-TREES = 100
 GOLDEN_ROWS = 32
-# In the target's unit: the libraries add up float32, the graph float64.
-PARITY_TOLERANCE = 1e-5
 TYPE = "stack of xgboost, lightgbm and catboost"
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "lightgbm", "catboost")
-
-SPLITS: dict[str, Callable[[int, int], split.Split]] = {
-    "random 80/20": split.at_random,
-    "last 20 % by time": lambda rows, _seed: split.by_time(rows),
-}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides, with the data, what is trained."""
+    """What decides, with the data, what is trained, and its name.
 
-    contract: Contract
+    `tuning_trials` are spent on each booster's parameters; without any the track's own are taken.
+    """
+
+    track: Track
     seed: int
-    trees: int = TREES
+    name: str = MODEL_NAME
+    tuning_trials: int = 0
 
 
-def steps() -> int:
+@dataclass(frozen=True)
+class Trained:
+    """What a bundle is made of: its manifest, and its files by their names."""
+
+    manifest: bundle.Manifest
+    files: dict[str, bytes]
+
+
+def steps(dataset: Dataset, plan: Plan) -> int:
     """Return how often `train` calls its `step`."""
-    return (len(SPLITS) + 1) * stack.STEPS
+    splits = sum(len(s) for s in evaluation.protocols(dataset, plan.seed).values())
+    return (splits + 1) * stack.STEPS + plan.tuning_trials * len(plan.track.recipes)
 
 
-def train(dataset: Dataset, plan: Plan, step: stack.Step) -> tuple[bundle.Manifest, bytes]:
-    """Return a bundle's manifest and graph: the same for the same data, plan and libraries.
+def train(dataset: Dataset, plan: Plan, step: stack.Step) -> Trained:
+    """Return a bundle's manifest and files: the same for the same data, plan and libraries.
 
     The model that is kept is fitted on all rows; the scores are those of models fitted in the same
     way on a part of them. Raises ParityError when the graph is not what the libraries predict.
     """
-    found = compute(dataset.columns, plan.contract)
-    sample = anchored(found, dataset.target)
-    scores = {name: _evaluate(name, dataset, sample, plan, step) for name in SPLITS}
-    final = stack.fit(sample, plan.trees, plan.seed, lambda what: step(f"served model: {what}"))
-    model = fuse(final.forest, plan.contract).SerializeToString(deterministic=True)
-    predictions = _predict(model, dataset.columns, plan.contract)
-    manifest = bundle.Manifest(
+    problem = problem_of(dataset, plan.track)
+    if plan.tuning_trials:
+        problem = _tuned(problem, plan, evaluation.prefixed("tuning", step))
+    tested = {
+        name: evaluation.evaluate(problem, splits, plan.seed, evaluation.prefixed(name, step))
+        for name, splits in evaluation.protocols(dataset, plan.seed).items()
+    }
+    served = _fit(problem, plan.seed, evaluation.prefixed("served model", step))
+    manifest = _manifest(problem, plan, tested, served)
+    documents = card.documents(manifest, problem, tested)
+    digests = {name: bundle.digest(content) for name, content in documents.items()}
+    whole = msgspec.structs.replace(manifest, files=manifest.files | digests)
+    return Trained(whole, {bundle.MODEL: served.graph, **documents})
+
+
+def problem_of(dataset: Dataset, track: Track) -> Problem:
+    """Return a dataset as a track sees it.
+
+    What is fitted is where in its interval the target lies. A row weighs the square of its
+    interval's half-width, so that the squared error that is minimised is that of the target in its
+    own unit; a row of which the features know nothing weighs nothing.
+    """
+    found = compute(track.features, dataset.columns, track.contract)
+    known = found.known & (found.half_width > 0)
+    width = np.where(known, found.half_width, 1)
+    distance = np.clip(dataset.target, found.low, found.high) - found.middle
+    position = np.where(known, distance / width, 0)
+    weight = np.where(known, width**2, 0)
+    sample = Sample(found.matrix, position, weight / np.mean(weight))
+    return Problem(dataset, track, found, _groups(dataset, track), sample)
+
+
+def _tuned(problem: Problem, plan: Plan, step: stack.Step) -> Problem:
+    from predictor.training.ensemble import tuning  # which needs an extra of its own
+
+    recipes = tuning.search(problem.sample, plan.track.recipes, plan.tuning_trials, plan.seed, step)
+    return replace(problem, track=replace(problem.track, recipes=recipes))
+
+
+@dataclass(frozen=True)
+class _Served:
+    """The model that is kept, the graph it became, and what both gave for all rows."""
+
+    stack: stack.Stack
+    graph: bytes
+    answers: Answers
+    native: Answers
+    parity: bundle.Parity
+
+
+def _fit(problem: Problem, seed: int, step: stack.Step) -> _Served:
+    track, found = problem.track, problem.found
+    fitted, calibration = evaluation.fit(problem, seed, step)
+    model = fuse(fitted.forest, calibration, track).SerializeToString(deterministic=True)
+    outputs = [track.contract.target.name, LOWER, UPPER]
+    columns = {graph.INPUT: problem.dataset.columns}
+    answers = Answers(*graph.run(model, columns, outputs))
+    position = fitted.predict(found.matrix)
+    native = intervals.answer(found, problem.groups, position, calibration)
+    judged = parity.check(problem, fitted, calibration, answers, native)
+    return _Served(fitted, model, answers, native, judged)
+
+
+def _manifest(
+    problem: Problem, plan: Plan, tested: dict[str, Tested], served: _Served
+) -> bundle.Manifest:
+    dataset, contract = problem.dataset, plan.track.contract
+    hard = _hard(problem)
+    coverage = {name: evaluation.coverage(problem, t, hard) for name, t in tested.items()}
+    return bundle.Manifest(
         format=bundle.FORMAT,
-        name=MODEL_NAME,
-        version=bundle.version_of(plan.contract, model),
+        name=plan.name,
+        version=bundle.version_of(contract, served.graph),
         type=TYPE,
+        track=plan.track.name,
         created=_now(),
-        contract=plan.contract,
-        files={bundle.MODEL: bundle.digest(model)},
+        contract=contract,
+        files={bundle.MODEL: bundle.digest(served.graph)},
         data=bundle.Data(dataset.source, dataset.sha256, len(dataset.target)),
         seed=plan.seed,
-        boosters=_boosters(final),
-        scores=scores,
-        parity=check_parity(predictions, native_predictions(final, found)),
+        tuning_trials=plan.tuning_trials,
+        boosters=_boosters(served.stack, problem),
+        scores={name: evaluation.scores(problem, each) for name, each in tested.items()},
+        intervals=bundle.Intervals(intervals.COVERAGE, coverage),
+        parity=served.parity,
         versions=_versions(),
-        golden=_golden(dataset, predictions, plan),
+        golden=_golden(dataset, served, plan),
     )
-    return manifest, model
 
 
-def anchored(found: Features, target: NDArray[np.float64]) -> Sample:
-    """Return what the boosters learn: where in its interval the target lies, from −1 to 1.
-
-    A row weighs the square of its interval's half-width, so that the squared error that is
-    minimised is that of the target in its own unit.
-    """
-    width = found.half_width
-    position = np.divide(target - found.middle, width, out=np.zeros_like(width), where=width > 0)
-    return Sample(found.matrix, np.clip(position, -1, 1), width**2 / np.mean(width**2))
+def _groups(dataset: Dataset, track: Track) -> NDArray[np.intp]:
+    """Return the code of each row's group, 0 where there is only one."""
+    if track.group is None:
+        return np.zeros(len(dataset.target), np.intp)
+    return dataset.columns[:, track.contract.names.index(track.group)].astype(np.intp)
 
 
-def native_predictions(fitted: stack.Stack, found: Features) -> NDArray[np.float64]:
-    """Return what the boosters' own libraries predict, (n,), without the graph."""
-    position = np.clip(fitted.predict(found.matrix), -1, 1)
-    return found.middle + found.half_width * position
+def _hard(problem: Problem) -> NDArray[np.bool_]:
+    """Return which rows the power factors leave wide open, where there are power factors."""
+    contract = problem.track.contract
+    if not {*features.REACTIVE, *features.FACTORS} <= contract.columns_by_name.keys():
+        return np.zeros(len(problem.dataset.target), np.bool_)
+    physics = compute(features.anchored, problem.dataset.columns, contract)
+    return physics.half_width > evaluation.HARD_KWH
 
 
-def check_parity(fused: NDArray[np.float64], native: NDArray[np.float64]) -> float:
-    """Return the largest difference; raises ParityError, naming the row, when it is too large."""
-    difference = np.abs(fused - native)
-    row = int(np.argmax(difference))
-    largest = float(difference[row])
-    if not largest <= PARITY_TOLERANCE:
-        message = (
-            f"the graph and the libraries disagree on row {row}: {float(fused[row])} and "
-            f"{float(native[row])}, apart by {largest:.3g} where {PARITY_TOLERANCE:.0e} is allowed"
-        )
-        raise ParityError(message)
-    return largest
-
-
-def _evaluate(
-    name: str, dataset: Dataset, sample: Sample, plan: Plan, step: stack.Step
-) -> bundle.Score:
-    """Fit on one part of the rows and score on the other, through the graph."""
-    fitted, tested = SPLITS[name](len(dataset.target), plan.seed)
-    part = sample.take(fitted)
-    model = stack.fit(part, plan.trees, plan.seed, lambda what: step(f"{name}: {what}"))
-    fused = fuse(model.forest, plan.contract).SerializeToString()
-    prediction = _predict(fused, dataset.columns[tested], plan.contract)
-    return score(dataset.target[tested], prediction)
-
-
-def _predict(model: bytes, columns: NDArray[np.float64], contract: Contract) -> NDArray[np.float64]:
-    prediction = graph.run(model, {graph.INPUT: columns}, [contract.target.name])[0]
-    return prediction.astype(np.float64, copy=False)
-
-
-def _golden(dataset: Dataset, predictions: NDArray[np.float64], plan: Plan) -> bundle.Golden:
+def _golden(dataset: Dataset, served: _Served, plan: Plan) -> bundle.Golden:
     """Draw rows to check a server with, written as a client writes them."""
-    count = min(GOLDEN_ROWS, len(predictions))
-    rows = np.random.default_rng(plan.seed).choice(len(predictions), count, replace=False)
-    columns = plan.contract.columns
+    count = min(GOLDEN_ROWS, len(dataset.target))
+    rows = np.random.default_rng(plan.seed).choice(len(dataset.target), count, replace=False)
+    columns, answers = plan.track.contract.columns, served.answers
     return bundle.Golden(
-        [
+        rows=[
             {c.name: c.decode(v) for c, v in zip(columns, dataset.columns[row], strict=True)}
             for row in rows
         ],
-        predictions[rows].tolist(),
+        predictions=answers.values[rows].tolist(),
+        lower=answers.lower[rows].tolist(),
+        upper=answers.upper[rows].tolist(),
+        native=served.native.values[rows].tolist(),
     )
 
 
-def _boosters(fitted: stack.Stack) -> dict[str, bundle.Booster]:
+def _boosters(fitted: stack.Stack, problem: Problem) -> dict[str, bundle.Booster]:
+    """Describe the boosters; their errors by size are turned back into the target's unit."""
+    weight = np.where(problem.found.known, problem.found.half_width, 0) ** 2
+    scale = float(np.mean(weight))
     return {
-        name: bundle.Booster(fitted.weights[name], len(booster.forest.trees))
+        name: bundle.Booster(
+            weight=fitted.weights[name],
+            trees=len(booster.forest.trees),
+            parameters=dict(problem.track.recipes[name].parameters),
+            rmse_by_trees={n: (e * scale) ** 0.5 for n, e in fitted.errors[name].items()},
+        )
         for name, booster in fitted.boosters.items()
     }
 

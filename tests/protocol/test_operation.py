@@ -11,8 +11,10 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from predictor import bundle, cli
+from predictor import bundle, cli, signature
 from predictor.contract import Row
+from predictor.training.pipeline import Trained
+from tests.keys import key_pair
 from tests.protocol.process import PREDICTOR, START_SECONDS, running
 
 PREDICT = "/v1/models/energy:predict"
@@ -59,6 +61,19 @@ def test_the_served_version_is_a_metric(client: httpx.Client, bundle_folder: Pat
     assert samples(client)["predictor_model_info", ("energy", version)] == 1
 
 
+def test_a_required_signature_is_looked_for(trained: Trained, tmp_path: Path) -> None:
+    key, public = key_pair(tmp_path)
+    bundle.write(tmp_path / "signed", trained.manifest, trained.files, signature.signer(key))
+    with running(tmp_path / "signed", REQUIRE_SIGNATURE=str(public)) as server:
+        assert httpx.get(f"{server.url}/v2/health/ready").status_code == 200
+    bundle.write(tmp_path / "plain", trained.manifest, trained.files)
+    options = ["--bundle", str(tmp_path / "plain"), "--require-signature", str(public)]
+    command = [*PREDICTOR, "serve", *options]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert ended.returncode == 1
+    assert "is not signed" in ended.stderr
+
+
 def test_check_compares_a_server_with_a_bundle(
     client: httpx.Client, bundle_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,18 +81,21 @@ def test_check_compares_a_server_with_a_bundle(
     assert "predicts all 32 golden rows" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("end", ["predictions", "lower", "upper"])
 def test_check_fails_when_a_server_predicts_something_else(
     client: httpx.Client,
-    trained: tuple[bundle.Manifest, bytes],
+    trained: Trained,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    end: str,
 ) -> None:
-    manifest, model = trained
-    golden = manifest.golden
-    golden = bundle.Golden(golden.rows, [value + 1 for value in golden.predictions])
-    bundle.write(tmp_path / "b", msgspec.structs.replace(manifest, golden=golden), model)
+    golden = trained.manifest.golden
+    moved = {end: [value + 1 for value in getattr(golden, end)]}
+    golden = msgspec.structs.replace(golden, **moved)
+    manifest = msgspec.structs.replace(trained.manifest, golden=golden)
+    bundle.write(tmp_path / "b", manifest, trained.files)
     assert cli.main(["check", str(client.base_url), "--bundle", str(tmp_path / "b")]) == 1
-    assert "golden row 0 gives" in capsys.readouterr().err
+    assert "golden row 0 is" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("url", ["localhost", "http://[", "http://127.0.0.1:1/a b", "http://x:y"])

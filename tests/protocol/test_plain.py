@@ -17,7 +17,10 @@ def test_one_flat_row_gets_one_answer(client: httpx.Client, row: Row, manifest: 
     assert UUID(body.pop("prediction_id")).version == 4
     made = datetime.fromisoformat(body.pop("prediction_timestamp"))
     assert abs(datetime.now(UTC) - made) < timedelta(minutes=1)
+    assert body.pop("lower") < 3.17 < body.pop("upper")
     assert body == {
+        "warnings": [],
+        "interval_coverage": 0.9,
         "model_version": manifest.version,
         "model_type": manifest.type,
         "features_used": list(row),
@@ -28,8 +31,17 @@ def test_a_list_of_rows_gets_an_answer_for_each(client: httpx.Client, manifest: 
     body = client.post("/predict/batch", json=manifest.golden.rows).json()
     predictions = [p["predicted_usage_kwh"] for p in body["predictions"]]
     assert predictions == manifest.golden.predictions
+    assert [p["lower"] for p in body["predictions"]] == manifest.golden.lower
+    assert [p["upper"] for p in body["predictions"]] == manifest.golden.upper
     assert len({p["prediction_id"] for p in body["predictions"]}) == len(predictions)
     assert body["model_version"] == manifest.version
+
+
+def test_a_row_in_doubt_says_so(client: httpx.Client, row: Row) -> None:
+    doubtful = row | {"lagging_power_factor": 0.7321}
+    answers = client.post("/predict/batch", json=[row, doubtful]).json()["predictions"]
+    assert [len(answer["warnings"]) for answer in answers] == [0, 1]
+    assert answers[1]["warnings"] == client.post("/predict", json=doubtful).json()["warnings"]
 
 
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch"])

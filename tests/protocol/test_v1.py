@@ -29,7 +29,58 @@ def test_golden_rows_get_their_predictions(
     answer = client.post(PREDICT, json={key: manifest.golden.rows})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json() == {"predictions": manifest.golden.predictions}
+    golden = manifest.golden
+    assert answer.json() == {
+        "predictions": golden.predictions,
+        "lower": golden.lower,
+        "upper": golden.upper,
+    }
+
+
+IMPOSSIBLE = {"leading_reactive_power": 9.0, "leading_power_factor": 30.0}
+PERFECT = {
+    "lagging_reactive_power": 0.0,
+    "lagging_power_factor": 100.0,
+    "leading_power_factor": 100.0,
+}
+
+
+def test_a_row_in_doubt_is_answered_with_its_warnings(client: httpx.Client, row: Row) -> None:
+    fraction = {"lagging_power_factor": 0.7321}
+    rows = [row, row | IMPOSSIBLE, row, row | fraction, row | PERFECT]
+    answer = client.post(PREDICT, json={"instances": rows})
+    assert answer.status_code == 200
+    body = answer.json()
+    assert len(body["predictions"]) == len(body["lower"]) == len(body["upper"]) == 5
+    assert [(w["row"], w["warning"]) for w in body["warnings"]] == [
+        (1, "inconsistent_power_factors"),
+        (3, "fractional_power_factor"),
+        (4, "unbounded_energy"),
+    ]
+    assert "in percent, 85 and not 0.85" in body["warnings"][1]["message"]
+
+
+def test_a_row_that_nothing_bounds_gets_what_is_usual_for_its_load(
+    client: httpx.Client, row: Row
+) -> None:
+    loads = [row | PERFECT | {"load_type": load} for load in ("Light", "Medium", "Maximum")]
+    body = client.post(PREDICT, json={"instances": loads}).json()
+    light, medium, maximum = body["predictions"]
+    assert light < medium < maximum
+    for low, value, high in zip(body["lower"], body["predictions"], body["upper"], strict=True):
+        assert low < value < high
+
+
+def test_warnings_are_counted(client: httpx.Client, row: Row) -> None:
+    sample = 'predictor_warnings_total{model_name="energy",warning="inconsistent_power_factors"}'
+
+    def count() -> float:
+        lines = client.get("/metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(sample))
+
+    before = count()
+    client.post(PREDICT, json={"instances": [row, row | IMPOSSIBLE, row | IMPOSSIBLE]})
+    assert count() == before + 2
 
 
 def test_a_row_may_be_an_array_in_the_contracts_order(client: httpx.Client, row: Row) -> None:

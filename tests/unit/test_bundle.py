@@ -7,25 +7,25 @@ import pytest
 
 from predictor import bundle
 from predictor.errors import BundleError
-
-Trained = tuple[bundle.Manifest, bytes]
+from predictor.training.pipeline import Trained
 
 
 @pytest.fixture
 def folder(trained: Trained, tmp_path: Path) -> Path:
     folder = tmp_path / "bundle"
-    bundle.write(folder, *trained)
+    bundle.write(folder, trained.manifest, trained.files)
     return folder
 
 
 def test_what_was_written_is_read(trained: Trained, folder: Path) -> None:
-    manifest, model = trained
     read = bundle.read(folder)
-    assert (read.manifest, read.model) == (manifest, model)
+    assert (read.manifest, read.model) == (trained.manifest, trained.files[bundle.MODEL])
 
 
 def test_a_bundle_holds_data_only(folder: Path) -> None:
-    assert sorted(path.name for path in folder.iterdir()) == ["bundle.json", "model.onnx"]
+    names = {path.name for path in folder.iterdir()}
+    assert {"bundle.json", "model.onnx", "model-card.md"} <= names
+    assert {Path(name).suffix for name in names} == {".json", ".onnx", ".md", ".png"}
 
 
 def test_a_missing_bundle_says_how_to_make_one(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ NESTED = b'{"format": 1, "x": ' + b"[" * 100_000
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b'{"format": 1}', b'{"format": "one"}', b'{"format": "\xff"}', NESTED],
+    [b"", b"{", b"[]", b'{"format": 2}', b'{"format": "one"}', b'{"format": "\xff"}', NESTED],
 )
 def test_a_manifest_that_is_none_is_refused(folder: Path, content: bytes) -> None:
     (folder / bundle.MANIFEST).write_bytes(content)
@@ -68,15 +68,14 @@ def test_a_manifest_that_is_none_is_refused(folder: Path, content: bytes) -> Non
 
 
 def test_a_later_format_is_refused_by_its_number(folder: Path) -> None:
-    (folder / bundle.MANIFEST).write_text('{"format": 2, "anything": "else"}')
-    with pytest.raises(BundleError, match="has format 2, this version of predictor reads 1"):
+    (folder / bundle.MANIFEST).write_text('{"format": 9, "anything": "else"}')
+    with pytest.raises(BundleError, match="has format 9, this version of predictor reads 2"):
         bundle.read(folder)
 
 
 def test_a_second_bundle_replaces_the_first(trained: Trained, folder: Path) -> None:
-    manifest, model = trained
     (folder / "leftover").touch()
-    bundle.write(folder, msgspec.structs.replace(manifest, seed=1), model)
+    bundle.write(folder, msgspec.structs.replace(trained.manifest, seed=1), trained.files)
     assert bundle.read(folder).manifest.seed == 1
     assert not (folder / "leftover").exists()
     assert list(folder.parent.iterdir()) == [folder]
@@ -84,14 +83,23 @@ def test_a_second_bundle_replaces_the_first(trained: Trained, folder: Path) -> N
 
 @pytest.mark.parametrize(
     "golden",
-    [{"rows": [], "predictions": []}, {"rows": [{"co2": 0}], "predictions": [1.0, 2.0]}],
+    [
+        {"rows": [], "predictions": [], "lower": [], "upper": [], "native": []},
+        {
+            "rows": [{"co2": 0}],
+            "predictions": [1.0, 2.0],
+            "lower": [1.0],
+            "upper": [1.0],
+            "native": [1.0],
+        },
+    ],
 )
 def test_golden_rows_without_their_predictions_are_refused(
     trained: Trained, folder: Path, golden: dict[str, object]
 ) -> None:
-    fields = msgspec.to_builtins(trained[0]) | {"golden": golden}
+    fields = msgspec.to_builtins(trained.manifest) | {"golden": golden}
     (folder / bundle.MANIFEST).write_bytes(msgspec.json.encode(fields))
-    with pytest.raises(BundleError, match=r"golden rows and [0-9] predictions, expected as many"):
+    with pytest.raises(BundleError, match=r"golden rows and .* predictions, expected as many"):
         bundle.read(folder)
 
 
@@ -107,34 +115,33 @@ def test_a_failed_write_leaves_the_bundle_that_was_there(
 
     monkeypatch.setattr(Path, "rename", fail_at_the_last_step)
     with pytest.raises(BundleError, match="No space left on device"):
-        bundle.write(folder, *trained)
-    assert bundle.read(folder).manifest == trained[0]
+        bundle.write(folder, trained.manifest, trained.files)
+    assert bundle.read(folder).manifest == trained.manifest
     assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_what_a_link_leads_to_is_replaced_and_the_link_kept(trained: Trained, folder: Path) -> None:
     link = folder.parent / "link"
     link.symlink_to(folder)
-    manifest, model = trained
-    bundle.write(link, msgspec.structs.replace(manifest, seed=1), model)
+    bundle.write(link, msgspec.structs.replace(trained.manifest, seed=1), trained.files)
     assert link.is_symlink()
     assert bundle.read(folder).manifest.seed == 1
 
 
 def test_an_empty_folder_may_become_a_bundle(trained: Trained, tmp_path: Path) -> None:
-    bundle.write(tmp_path, *trained)
-    assert bundle.read(tmp_path).manifest == trained[0]
+    bundle.write(tmp_path, trained.manifest, trained.files)
+    assert bundle.read(tmp_path).manifest == trained.manifest
 
 
 def test_a_folder_that_is_no_bundle_is_left_alone(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
     with pytest.raises(BundleError, match="is not a bundle"):
-        bundle.write(tmp_path, *trained)
+        bundle.write(tmp_path, trained.manifest, trained.files)
     assert (tmp_path / "precious").exists()
 
 
 def test_a_file_in_the_way_is_left_alone(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("precious")
     with pytest.raises(BundleError, match="cannot write"):
-        bundle.write(tmp_path / "file" / "bundle", *trained)
+        bundle.write(tmp_path / "file" / "bundle", trained.manifest, trained.files)
     assert (tmp_path / "file").read_text() == "precious"

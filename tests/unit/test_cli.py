@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from predictor import bundle, cli
-from predictor.training import pipeline
 
 
 def test_train_writes_a_bundle_and_prints_its_scores(
@@ -18,7 +17,7 @@ def test_train_writes_a_bundle_and_prints_its_scores(
     shown = capsys.readouterr()
     assert "random 80/20" in shown.out
     assert "last 20 % by time" in shown.out
-    assert f"{pipeline.steps()}/{pipeline.steps()} served model" in shown.err
+    assert "144/144 served model" in shown.err
     assert bundle.read(tmp_path / "bundle").manifest.data.rows == 400
 
 
@@ -36,7 +35,7 @@ def test_a_folder_that_would_not_be_replaced_is_refused_before_training(
     assert cli.main(["train", "--output", str(tmp_path)]) == 1
     shown = capsys.readouterr().err
     assert "is not a bundle" in shown
-    assert "1/54" not in shown
+    assert " 1/" not in shown
 
 
 @pytest.mark.parametrize("seed", ["-1", "one"])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predictor.contract import Column, Contract, quote
+from predictor.contract import LARGEST, Column, Contract, quote
 from predictor.errors import InvalidInput
 
 NUMBER = Column("power", "FP64", "kVArh", "", minimum=0.0, maximum=100.0)
@@ -33,6 +33,21 @@ json_values = st.recursive(
 )
 def test_a_value_of_the_contract_is_encoded(column: Column, value: object, code: float) -> None:
     assert column.encode(value) == code
+
+
+@pytest.mark.parametrize(
+    ("limits", "expectation"),
+    [
+        ((-LARGEST, LARGEST), "a number (m3)"),
+        ((0.0, LARGEST), "a number from 0 (m3)"),
+        ((-LARGEST, 2.5), "a number to 2.5 (m3)"),
+        ((-1.0, 1.0), "a number from -1 to 1 (m3)"),
+    ],
+)
+def test_a_limit_that_is_none_is_not_spoken_of(
+    limits: tuple[float, float], expectation: str
+) -> None:
+    assert Column("flow", "FP64", "m3", "", *limits).expectation == expectation
 
 
 @pytest.mark.parametrize(

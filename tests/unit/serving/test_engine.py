@@ -44,16 +44,19 @@ def test_no_row_that_the_contract_allows_has_an_answer_that_is_no_number(
     assert (values >= 0).all()
 
 
-def test_a_bundle_whose_golden_rows_disagree_is_refused(read: bundle.Bundle) -> None:
+@pytest.mark.parametrize("end", ["predictions", "lower", "upper"])
+def test_a_bundle_whose_golden_rows_disagree_is_refused(read: bundle.Bundle, end: str) -> None:
     golden = read.manifest.golden
-    moved = bundle.Golden(golden.rows, [*golden.predictions[:-1], golden.predictions[-1] + 1e-6])
-    manifest = msgspec.structs.replace(read.manifest, golden=moved)
-    with pytest.raises(BundleError, match="golden row 31 gives"):
+    moved = [*getattr(golden, end)[:-1], getattr(golden, end)[-1] + 1e-6]
+    manifest = msgspec.structs.replace(
+        read.manifest, golden=msgspec.structs.replace(golden, **{end: moved})
+    )
+    with pytest.raises(BundleError, match="golden row 31 is"):
         Engine(bundle.Bundle(read.folder, manifest, read.model))
 
 
 def test_a_golden_row_that_the_contract_forbids_is_refused(read: bundle.Bundle) -> None:
-    golden = bundle.Golden([{"co2": -1}], [0.0])
+    golden = bundle.Golden([{"co2": -1}], [0.0], [0.0], [0.0], [0.0])
     manifest = msgspec.structs.replace(read.manifest, golden=golden)
     with pytest.raises(BundleError, match="cannot be run: row 0"):
         Engine(bundle.Bundle(read.folder, manifest, read.model))

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from predictor.contract import Contract
+from predictor.contract import Column, Contract, Target
 from predictor.errors import DataError
 from predictor.training import dataset as module
-from predictor.training.dataset import Dataset, load
+from predictor.training.dataset import Dataset, Layout, load
 
 
 @pytest.fixture
@@ -30,6 +30,71 @@ def test_a_file_with_the_same_columns_is_read(
     assert len(load(contract, file).target) == 400
 
 
+def test_every_row_has_its_day(dataset: Dataset) -> None:
+    assert dataset.days is not None
+    assert (str(dataset.days[0]), str(dataset.days[-1])) == ("2018-01-01", "2018-12-31")
+    assert len(np.unique(dataset.days)) == 365
+
+
+def test_a_day_before_the_one_above_is_named(
+    csv_lines: list[bytes], file: Path, contract: Contract
+) -> None:
+    late = csv_lines[200].replace(b"03/01/2018", b"01/01/2018")
+    assert late != csv_lines[200]
+    file.write_bytes(b"".join([*csv_lines[:200], late, *csv_lines[201:]]))
+    with pytest.raises(DataError, match=r"line 201, column 'date': .* expected no day before"):
+        load(contract, file)
+
+
+def test_a_time_that_is_none_is_named(
+    csv_lines: list[bytes], file: Path, contract: Contract
+) -> None:
+    file.write_bytes(b"".join(csv_lines).replace(b"01/01/2018 00:15", b"New Year", 1))
+    with pytest.raises(DataError, match="line 2, column 'date': got 'New Year', expected a time"):
+        load(contract, file)
+
+
+PLANT = Contract(
+    (
+        Column("flow", "FP64", "m3", "", minimum=0.0),
+        Column("line", "BYTES", "category", "", labels={"a": 0, "b": 1}),
+        Column("shift", "INT64", "number", "", minimum=0.0, maximum=2.0, labels={"day": 0}),
+    ),
+    Target("heat", "kWh", ""),
+)
+
+
+def plant(rows: int = 120) -> str:
+    lines = [f"2020-01-{i // 24 + 1:02}T00:00Z,{i},{'ab'[i % 2]},{i % 3},{-i}" for i in range(rows)]
+    return "\n".join(["when,flow,line,shift,heat", *lines])
+
+
+def test_another_plants_file_is_read_by_its_own_contract(file: Path) -> None:
+    file.write_text(plant().replace(",b,0,", ",b,day,"))
+    found = load(PLANT, file, Layout(time="when"))
+    np.testing.assert_array_equal(found.columns[:2], [[0, 0, 0], [1, 1, 1]])
+    np.testing.assert_array_equal(found.columns[3], [3, 1, 0])
+    assert found.target[7] == -7
+    assert found.days is not None
+    assert str(found.days[-1]) == "2020-01-05"
+    assert load(PLANT, file, Layout()).days is None
+
+
+def test_a_target_outside_its_range_is_named(file: Path) -> None:
+    bounded = Contract(PLANT.columns, Target("heat", "kWh", "", maximum=-1.0))
+    file.write_text(plant())
+    with pytest.raises(DataError, match="line 2, column 'heat': got '0', expected a number from"):
+        load(bounded, file, Layout())
+
+
+def test_some_rows_are_taken_with_all_that_belongs_to_them(dataset: Dataset) -> None:
+    part = dataset.take(np.array([5, 34_000]))
+    assert part.days is not None
+    assert [str(day) for day in part.days] == ["2018-01-01", "2018-12-21"]
+    np.testing.assert_array_equal(part.target, dataset.target[[5, 34_000]])
+    assert part.sha256 == dataset.sha256
+
+
 def test_a_missing_file_is_named(file: Path, contract: Contract) -> None:
     with pytest.raises(DataError, match=r"data\.csv: No such file"):
         load(contract, file)
@@ -49,7 +114,7 @@ def test_a_missing_column_is_named(csv_lines: list[bytes], file: Path, contract:
         (b"73.21", b"", "line 2, column 'Lagging_Current_Power_Factor': got ''"),
         (b"3.17", b"nan", "line 2, column 'Usage_kWh': got 'nan'"),
         (b"900,", b"900.5,", "line 2, column 'NSM': got '900.5', expected a whole number"),
-        (b"Monday", b"Montag", "line 2, column 'Day_of_week': got 'Montag', expected one of Mon"),
+        (b"Monday", b"Montag", "line 2, column 'Day_of_week': got 'Montag', expected a whole nu"),
         (b"Light_Load", b"Light_Lo", "line 2, column 'Load_Type': got 'Light_Lo'"),
     ],
 )

@@ -1,6 +1,6 @@
 """The three boosters of the stack, each fitted by its own library and kept as its trees."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import catboost
@@ -9,13 +9,25 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from predictor.training.forest import Forest, from_catboost, from_lightgbm, from_xgboost
+from predictor.training.ensemble.forest import Forest, from_catboost, from_lightgbm, from_xgboost
 
-LEARNING_RATE = 0.06
-DEPTH = 4
 # One thread: these fits are small, the result cannot depend on the machine's cores, and OpenMP's
 # spinning threads slow each other down a hundredfold when the machine has other work.
 THREADS = 1
+
+# A library's parameters, by its own names.
+Parameters = Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a booster is fitted: its library's parameters, and the numbers of trees to choose from.
+
+    `sizes` ascend.
+    """
+
+    parameters: Parameters
+    sizes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -31,38 +43,42 @@ class Sample:
         return Sample(self.matrix[rows], self.target[rows], self.weight[rows])
 
 
+# A library's own prediction, float64 (n,), of float32 (n, features) by its first trees.
+Predict = Callable[[NDArray[np.float32], int], NDArray[np.float64]]
+
+
 @dataclass(frozen=True)
 class Booster:
     """A fitted booster: its trees, and its library's own prediction, the judge of the export."""
 
     forest: Forest
-    predict: Callable[[NDArray[np.float32]], NDArray[np.float64]]
+    staged: Predict
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the library's own prediction, (n,), by all trees."""
+        return self.staged(matrix, len(self.forest.trees))
 
 
-def fit_xgboost(sample: Sample, trees: int, seed: int) -> Booster:
+def fit_xgboost(sample: Sample, parameters: Parameters, trees: int, seed: int) -> Booster:
     """Fit an XGBoost regressor by squared error."""
-    parameters = {
+    fixed = {
         "objective": "reg:squarederror",
-        "max_depth": DEPTH,
-        "learning_rate": LEARNING_RATE,
-        "min_child_weight": 20,
         "tree_method": "hist",
         "nthread": THREADS,
         "seed": seed,
     }
     data = xgboost.DMatrix(sample.matrix, sample.target, weight=sample.weight, nthread=THREADS)
-    booster = xgboost.train(parameters, data, trees)
-    return Booster(from_xgboost(booster), lambda x: _wide(booster.inplace_predict(x)))
+    booster = xgboost.train({**parameters, **fixed}, data, trees)
+    return Booster(
+        from_xgboost(booster),
+        lambda x, count: _wide(booster.inplace_predict(x, iteration_range=(0, count))),
+    )
 
 
-def fit_lightgbm(sample: Sample, trees: int, seed: int) -> Booster:
+def fit_lightgbm(sample: Sample, parameters: Parameters, trees: int, seed: int) -> Booster:
     """Fit a LightGBM regressor by squared error."""
-    parameters = {
+    fixed = {
         "objective": "regression",
-        "max_depth": DEPTH,
-        "num_leaves": 2**DEPTH,
-        "learning_rate": LEARNING_RATE,
-        "min_data_in_leaf": 20,
         "num_threads": THREADS,
         "deterministic": True,
         "force_row_wise": True,
@@ -70,23 +86,28 @@ def fit_lightgbm(sample: Sample, trees: int, seed: int) -> Booster:
         "verbose": -1,
     }
     data = lightgbm.Dataset(sample.matrix, sample.target, weight=sample.weight)
-    booster = lightgbm.train(parameters, data, trees)
-    return Booster(from_lightgbm(booster), lambda x: _wide(booster.predict(x, num_threads=THREADS)))
+    booster = lightgbm.train({**parameters, **fixed}, data, trees)
+    return Booster(
+        from_lightgbm(booster),
+        lambda x, count: _wide(booster.predict(x, num_iteration=count, num_threads=THREADS)),
+    )
 
 
-def fit_catboost(sample: Sample, trees: int, seed: int) -> Booster:
+def fit_catboost(sample: Sample, parameters: Parameters, trees: int, seed: int) -> Booster:
     """Fit a CatBoost regressor by squared error."""
     model = catboost.CatBoostRegressor(
+        **parameters,
         iterations=trees,
-        depth=DEPTH,
-        learning_rate=LEARNING_RATE,
         thread_count=THREADS,
         random_seed=seed,
         verbose=False,
         allow_writing_files=False,
     )
     model.fit(sample.matrix, sample.target, sample_weight=sample.weight)
-    return Booster(from_catboost(model), lambda x: _wide(model.predict(x, thread_count=THREADS)))
+    return Booster(
+        from_catboost(model),
+        lambda x, count: _wide(model.predict(x, ntree_end=count, thread_count=THREADS)),
+    )
 
 
 def _wide(prediction: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -99,7 +120,7 @@ LIBRARY_ERRORS = (
     catboost.CatBoostError,
 )
 
-FITTERS: dict[str, Callable[[Sample, int, int], Booster]] = {
+FITTERS: dict[str, Callable[[Sample, Parameters, int, int], Booster]] = {
     "xgboost": fit_xgboost,
     "lightgbm": fit_lightgbm,
     "catboost": fit_catboost,

@@ -15,6 +15,7 @@ import catboost
 import lightgbm
 import numpy as np
 import xgboost
+from numpy.typing import NDArray
 
 # A library's dump: JSON that it wrote itself a moment ago.
 Dump = dict[str, Any]
@@ -34,6 +35,22 @@ class Tree:
     right: list[int] = field(default_factory=list)
     leaves: list[float] = field(default_factory=list)
 
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the leaf, (n,), in which each row ends."""
+        leaves = np.array(self.leaves)
+        if not self.features:
+            return np.full(len(matrix), leaves[0])
+        features, thresholds = np.array(self.features), np.array(self.thresholds, np.float32)
+        children = np.array([self.right, self.left])
+        place = np.zeros(len(matrix), np.intp)
+        moving = np.arange(len(matrix))
+        while moving.size:
+            node = place[moving]
+            goes_left = matrix[moving, features[node]] <= thresholds[node]
+            place[moving] = children[goes_left.astype(np.intp), node]
+            moving = moving[place[moving] >= 0]
+        return leaves[~place]
+
 
 @dataclass(frozen=True)
 class Forest:
@@ -41,6 +58,13 @@ class Forest:
 
     trees: list[Tree]
     bias: float = 0.0
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the sum of the leaves, (n,), without any library: the judge of the graph."""
+        total = np.full(len(matrix), self.bias)
+        for tree in self.trees:
+            total += tree.predict(matrix)
+        return total
 
     def scaled(self, factor: float) -> "Forest":
         """Return the forest that predicts `factor` times as much."""

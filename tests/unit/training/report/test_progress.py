@@ -3,7 +3,7 @@ import os
 import pty
 import select
 
-from predictor.training.progress import Progress
+from predictor.training.report.progress import Progress
 
 
 def test_a_log_gets_a_plain_line_for_every_step() -> None:
