@@ -5,7 +5,7 @@ BUNDLE ?= bundle
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format lock chart-test e2e manifests benchmark clean
+.PHONY: help run test format chart-test e2e manifests benchmark model-card lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,12 @@ e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an imag
 manifests: ## Render manifests/ from the chart
 	manifests/render
 
-benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the server; needs wrk
+benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph and the server; needs wrk
+	$(BIN)/python benchmarks/graph.py
 	$(BIN)/python benchmarks/serving.py --bundle $(BUNDLE)
+
+model-card: $(VENV)/.dev ## Train every track and write the figures into docs/model-card.md
+	$(BIN)/python benchmarks/tracks.py
 
 lock: $(VENV)/.dev ## Write requirements/ anew from pyproject.toml
 	requirements/lock $(BIN)/uv

@@ -1,0 +1,149 @@
+"""Measures the fused graph beside what it replaces: three sessions, and the libraries themselves.
+
+A stack is fitted as training does it. Each round asks every way in turn for the same rows, one
+thread each, and the ratios are of medians of one run.
+
+- fused: one session, from raw columns to the answer and its interval.
+- three sessions: the feature graph, then one session for each booster; sums and interval in NumPy.
+- native: the feature graph, then the three libraries; sums and interval in NumPy.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from spox import Tensor, argument, build
+
+from predictor import graph
+from predictor.training import dataset, evaluation, pipeline
+from predictor.training.ensemble import intervals
+from predictor.training.ensemble.boosters import Booster
+from predictor.training.evaluation import Problem
+from predictor.training.features import Features, columns_argument
+from predictor.training.fuse import fuse, sum_of_leaves
+from predictor.training.tracks import TRACKS
+
+Rows = NDArray[np.float64]
+Way = Callable[[Rows], intervals.Answers]
+
+SIZES = (1, 1_000)
+ROUNDS = 30
+# How often a way is asked in a round: as long for one row as for a thousand.
+RUNS = {1: 200, 1_000: 5}
+AGREE_KWH = 1e-3
+
+
+def main() -> None:
+    """Print the medians of every way and size, and their ratios to the fused graph."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--track", choices=TRACKS, default="anchored")
+    track = TRACKS[parser.parse_args().track]
+    data = dataset.load(track.contract)
+    problem = pipeline.problem_of(data, track)
+    ways, sizes = made(problem)
+    print(f"track {track.name}: {sizes}")
+    print(f"{'way':<16}{'rows':>6}{'median, µs':>12}{'least, µs':>12}{'÷ fused':>9}")
+    for count in SIZES:
+        rows = data.columns[np.random.default_rng(0).choice(len(data.target), count)]
+        expected = ways["fused"](rows).values
+        for way in ways.values():
+            assert np.abs(way(rows).values - expected).max() < AGREE_KWH  # noqa: S101 - the same
+        found = interleaved(ways, rows)
+        for name, times in found.items():
+            median = statistics.median(times)
+            ratio = median / statistics.median(found["fused"])
+            print(f"{name:<16}{count:>6}{median:>12.1f}{min(times):>12.1f}{ratio:>9.2f}")
+
+
+def interleaved(ways: dict[str, Way], rows: Rows) -> dict[str, list[float]]:
+    """Return the microseconds of a call by each way, one figure a round."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    runs = RUNS[len(rows)]
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            for _ in range(runs):
+                way(rows)
+            found[name].append((time.perf_counter() - started) / runs * 1e6)
+    return found
+
+
+def made(problem: Problem) -> tuple[dict[str, Way], str]:
+    """Return the ways to an answer, and a word on the graph's size."""
+    fitted, calibration = evaluation.fit(problem, 42, lambda _: None)
+    model = fuse(fitted.forest, calibration, problem.track).SerializeToString()
+    started = time.perf_counter()
+    session = graph.load(model)
+    loaded = time.perf_counter() - started
+    outputs = ["usage_kwh", "lower", "upper"]
+    features = feature_session(problem)
+    boosters = {name: booster_session(problem, b) for name, b in fitted.boosters.items()}
+
+    def fused(rows: Rows) -> intervals.Answers:
+        return intervals.Answers(*session.run(outputs, {graph.INPUT: rows}))
+
+    def answer(rows: Rows, place: Callable[[str, Booster, Features], Rows]) -> intervals.Answers:
+        found = features(rows)
+        position = np.zeros(len(rows))
+        for name, booster in fitted.boosters.items():
+            position += fitted.weights[name] * place(name, booster, found)
+        return intervals.answer(found, groups(problem, rows), position, calibration)
+
+    def three(name: str, _: Booster, found: Features) -> Rows:
+        return boosters[name](found)
+
+    def native(_: str, booster: Booster, found: Features) -> Rows:
+        return booster.predict(found.matrix)
+
+    trees = {name: len(booster.forest.trees) for name, booster in fitted.boosters.items()}
+    ways: dict[str, Way] = {
+        "fused": fused,
+        "three sessions": lambda rows: answer(rows, three),
+        "native": lambda rows: answer(rows, native),
+    }
+    return ways, f"{trees}, {len(model) / 1e3:.0f} kB, loaded in {loaded * 1e3:.1f} ms"
+
+
+def groups(problem: Problem, rows: Rows) -> NDArray[np.intp]:
+    """Return the codes of rows' groups."""
+    index = problem.track.contract.names.index(str(problem.track.group))
+    return rows[:, index].astype(np.intp)
+
+
+def feature_session(problem: Problem) -> Callable[[Rows], Features]:
+    """Return the features of rows, by a session of their own."""
+    columns = columns_argument(problem.track.contract)
+    found = vars(problem.track.features(columns, problem.track.contract))
+    names = list(Features.__dataclass_fields__)
+    session = load({graph.INPUT: columns}, {name: found[name] for name in names})
+
+    def run(rows: Rows) -> Features:
+        matrix, *rest = session.run(names, {graph.INPUT: rows})
+        return Features(matrix, *(np.broadcast_to(np.ravel(part), len(rows)) for part in rest))
+
+    return run
+
+
+def booster_session(problem: Problem, booster: Booster) -> Callable[[Features], Rows]:
+    """Return what one booster says, by a session of its own."""
+    matrix = argument(Tensor(np.float32, ("n", problem.found.matrix.shape[1])))
+    session = load({"matrix": matrix}, {"sum": sum_of_leaves(matrix, booster.forest)})
+
+    def run(found: Features) -> Rows:
+        total: Rows = session.run(["sum"], {"matrix": found.matrix})[0][:, 0]
+        return total + booster.forest.bias
+
+    return run
+
+
+def load(inputs: dict[str, object], outputs: dict[str, object]) -> onnxruntime.InferenceSession:
+    """Return a session of one thread."""
+    return graph.load(build(inputs, outputs).SerializeToString())  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()
