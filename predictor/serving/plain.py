@@ -57,11 +57,11 @@ class Provenance(BaseModel):
     `interval_coverage` is the share of rows that the intervals are made to hold.
     """
 
-    interval_coverage: float
     model_version: str
     model_type: str
     prediction_timestamp: datetime
     features_used: list[str]
+    interval_coverage: float
 
 
 class Error(BaseModel):

@@ -64,27 +64,33 @@ def documents(
 
 def render(manifest: Manifest, pictures: Iterable[str]) -> str:
     """Return the card as Markdown."""
-    target = manifest.contract.target
     sections = [
         f"# Model card: {manifest.name}, track {manifest.track}, version {manifest.version}",
         READ_FIRST.get(manifest.track, OTHER),
         _summary(manifest),
         *([TUNED.format(trials=manifest.tuning_trials)] if manifest.tuning_trials else []),
-        f"## Errors on rows that were not fitted on, {target.unit}",
-        *(f"### {name}\n\n{_scores(found)}" for name, found in manifest.scores.items()),
-        f"## Intervals made to hold {manifest.intervals.target:.0%} of the rows",
-        *(
-            f"### {name}\n\n{_coverage(found)}"
-            for name, found in manifest.intervals.coverage.items()
-        ),
-        f"## Size: what each number of trees would cost, RMSE in {target.unit}",
-        _boosters(manifest),
-        "## Parity of the served graph",
-        _parity(manifest),
+        figures(manifest),
         "## Pictures, of the 5-fold protocol",
         *(f"![{name}]({name})" for name in pictures),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def figures(manifest: Manifest) -> str:
+    """Return all that was measured of a model, as sections of Markdown."""
+    unit = manifest.contract.target.unit
+    held = manifest.intervals
+    sections = [
+        f"## Errors on rows that were not fitted on, {unit}",
+        *(f"### {name}\n\n{_scores(found)}" for name, found in manifest.scores.items()),
+        f"## Intervals made to hold {held.target:.0%} of the rows",
+        *(f"### {name}\n\n{_coverage(found)}" for name, found in held.coverage.items()),
+        f"## Size: what each number of trees would cost, RMSE in {unit}",
+        _boosters(manifest),
+        "## Parity of the served graph",
+        _parity(manifest),
+    ]
+    return "\n\n".join(sections)
 
 
 def _summary(manifest: Manifest) -> str:
