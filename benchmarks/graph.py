@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from spox import Tensor, argument, build
 
 from predictor import graph
+from predictor.contract import INPUT
 from predictor.training import dataset, evaluation, pipeline
 from predictor.training.ensemble import intervals
 from predictor.training.ensemble.boosters import Booster
@@ -84,7 +85,7 @@ def made(problem: Problem) -> tuple[dict[str, Way], str]:
     boosters = {name: booster_session(problem, b) for name, b in fitted.boosters.items()}
 
     def fused(rows: Rows) -> intervals.Answers:
-        return intervals.Answers(*session.run(outputs, {graph.INPUT: rows}))
+        return intervals.Answers(*session.run(outputs, {INPUT: rows}))
 
     def answer(rows: Rows, place: Callable[[str, Booster, Features], Rows]) -> intervals.Answers:
         found = features(rows)
@@ -119,10 +120,10 @@ def feature_session(problem: Problem) -> Callable[[Rows], Features]:
     columns = columns_argument(problem.track.contract)
     found = vars(problem.track.features(columns, problem.track.contract))
     names = list(Features.__dataclass_fields__)
-    session = load({graph.INPUT: columns}, {name: found[name] for name in names})
+    session = load({INPUT: columns}, {name: found[name] for name in names})
 
     def run(rows: Rows) -> Features:
-        matrix, *rest = session.run(names, {graph.INPUT: rows})
+        matrix, *rest = session.run(names, {INPUT: rows})
         return Features(matrix, *(np.broadcast_to(np.ravel(part), len(rows)) for part in rest))
 
     return run

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from predictor import bundle, graph
+from predictor.contract import INPUT
 
 PORT = 8787
 URL = f"http://127.0.0.1:{PORT}"
@@ -115,7 +116,7 @@ def graph_microseconds(served: bundle.Bundle) -> float:
     columns = np.zeros((1, len(served.manifest.contract.columns)))
     started = time.perf_counter()
     for _ in range(GRAPH_RUNS):
-        session.run(None, {graph.INPUT: columns})
+        session.run(None, {INPUT: columns})
     return (time.perf_counter() - started) / GRAPH_RUNS * 1e6
 
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -22,7 +23,12 @@ MANIFEST = "bundle.json"
 SIGNATURE = "bundle.json.sig"
 MODEL = "model.onnx"
 # The same graph in float64: no more may differ than the order in which a build adds the leaves.
-GOLDEN_TOLERANCE = 1e-9
+# As a share of the largest prediction.
+GOLDEN_TOLERANCE = 1e-11
+
+
+# A file lies in the bundle's own folder.
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,8 +121,9 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             LOWER: (lower, self.lower),
             UPPER: (upper, self.upper),
         }
+        tolerance = GOLDEN_TOLERANCE * max(map(abs, self.predictions))
         for what, (found, kept) in pairs.items():
-            wrong = _first_difference(found, kept, GOLDEN_TOLERANCE)
+            wrong = _first_difference(found, kept, tolerance)
             if wrong:
                 return f"{what} of {wrong}"
         return ""
@@ -130,7 +137,7 @@ def _first_difference(found: Sequence[float], kept: Sequence[float], tolerance: 
     if len(found) != len(kept):
         return f"{len(kept)} golden rows: there are {len(found)}"
     for row, (got, expected) in enumerate(zip(found, kept, strict=True)):
-        if not abs(got - expected) <= tolerance * max(1, abs(expected)):  # NaN is never near
+        if not abs(got - expected) <= tolerance:  # NaN is never near
             return f"golden row {row} is {got!r}, expected {expected!r}"
     return ""
 
@@ -149,7 +156,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     track: str
     created: str
     contract: Contract
-    files: dict[str, str]
+    files: dict[FileName, str]
     data: Data
     seed: int
     tuning_trials: int
@@ -290,6 +297,9 @@ class _Format(msgspec.Struct):
 
 
 def _content(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        message = f"{path} is not a file"
+        raise BundleError(message)
     try:
         return path.read_bytes()
     except OSError as error:

@@ -73,7 +73,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     )
     train.add_argument("--data", type=Path, help="a CSV file like the packaged one, in time order")
     train.add_argument("--output", type=Path, default=Path("bundle"), help="the bundle's folder")
-    train.add_argument("--seed", type=_natural, default=42, help="a whole number from 0 on")
+    train.add_argument("--seed", type=_seed, default=42, help="a whole number below 2^32")
     train.add_argument("--sign", type=Path, metavar="KEY", help="an Ed25519 private key in PEM")
     train.add_argument(
         "--tune", type=_natural, default=0, metavar="TRIALS", help="search parameters first"
@@ -94,6 +94,13 @@ def _add_train(train: argparse.ArgumentParser) -> None:
 def _natural(text: str) -> int:
     if not text.isdecimal():
         message = f"got {text!r}, expected a whole number from 0 on"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if _natural(text) >= 2**32:
+        message = f"got {text!r}, expected a whole number below 2^32"
         raise argparse.ArgumentTypeError(message)
     return int(text)
 
@@ -167,7 +174,8 @@ def _verify(options: argparse.Namespace) -> None:
     from predictor.verify import verify
 
     required = options.require_signature
-    for sentence in verify(options.bundle, signature.verifier(required) if required else None):
+    is_signed = None if required is None else signature.verifier(required)
+    for sentence in verify(options.bundle, is_signed):
         print(f"ok: {sentence}")
 
 

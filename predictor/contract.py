@@ -11,12 +11,14 @@ import msgspec
 from predictor.errors import JSON_ERRORS, DataError, InvalidInput
 
 # Names travel in URLs, metric labels and JSON keys.
-NAME = r"^[a-z][a-z0-9_]*$"
+NAME = r"^[a-z][a-z0-9_]*\Z"
 Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 
 # A row as a client sends it, by the columns' names.
 Row = dict[str, float | int | str]
 
+# A graph's one input: raw columns, float64, (n, columns of the contract).
+INPUT = "columns"
 # What a graph gives beside the target: the ends of its interval, and which warnings a row gets.
 LOWER, UPPER, WARNINGS = "lower", "upper", "warnings"
 
@@ -119,6 +121,12 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     minimum: float = -LARGEST
     maximum: float = LARGEST
 
+    def __post_init__(self) -> None:
+        """Refuse a range without a number in it; msgspec says where it stands."""
+        if not self.minimum <= self.maximum:
+            message = f"minimum {self.minimum:g} is over maximum {self.maximum:g}"
+            raise ValueError(message)
+
 
 class RowWarning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be wrong with a row that is answered all the same."""
@@ -141,13 +149,13 @@ class Contract(
 
     def __post_init__(self) -> None:
         """Refuse a name that would stand for two things; msgspec says where it stands."""
-        names = [*self.names, self.target.name, LOWER, UPPER, WARNINGS]
+        names = [*self.names, self.target.name, INPUT, LOWER, UPPER, WARNINGS]
         name, count = Counter(names).most_common(1)[0]
         if count > 1:
             message = f"the name {name} stands for two things"
             raise ValueError(message)
 
-    @property
+    @cached_property
     def outputs(self) -> list[str]:
         """The names of the graph's outputs."""
         return [self.target.name, LOWER, UPPER, *([WARNINGS] if self.warnings else [])]

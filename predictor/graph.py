@@ -11,8 +11,15 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-# The name of every graph's one input: raw columns, float64, (n, columns of the contract).
-INPUT = "columns"
+from predictor.contract import INPUT, Contract
+from predictor.errors import BundleError
+
+# ONNX Runtime reads a tensor that a graph says is in another file from the folder of the process.
+# This is one that cannot be: a bundle's graph has all its data in it.
+NOWHERE = f"{os.devnull}/none"
+
+# The target, the ends of its interval, float64 (n,), and the warnings, boolean (n, warnings).
+Outputs = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]
 
 
 def load(model: bytes) -> onnxruntime.InferenceSession:
@@ -20,6 +27,9 @@ def load(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", NOWHERE
+    )
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
@@ -29,3 +39,21 @@ def run(
     """Return the named outputs of one run of a serialized graph."""
     results: list[NDArray[np.float64]] = load(model).run(outputs, inputs)
     return results
+
+
+def predict(
+    session: onnxruntime.InferenceSession, contract: Contract, columns: NDArray[np.float64]
+) -> Outputs:
+    """Return the outputs for raw columns, (n, columns of the contract)."""
+    values, lower, upper, *rest = session.run(contract.outputs, {INPUT: columns})
+    return values, lower, upper, rest[0] if rest else np.empty((len(columns), 0), np.bool_)
+
+
+def check(outputs: Outputs, contract: Contract, rows: int) -> None:
+    """Raise BundleError when a graph's outputs are not of the kind that a contract promises."""
+    number, flags = f"float64 {(rows,)}", f"bool {(rows, len(contract.warnings))}"
+    for output, wanted in zip(outputs, (number, number, number, flags), strict=True):
+        found = f"{output.dtype} {output.shape}"
+        if found != wanted:
+            message = f"the graph has an output of {found}, expected {wanted}"
+            raise BundleError(message)

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, TensorProto
 
 from predictor import bundle, graph
 from predictor.bundle import MANIFEST, MODEL, SIGNATURE, Bundle, Manifest
-from predictor.contract import LOWER, UPPER
 from predictor.errors import BundleError
 from predictor.signature import IsSigned
 
@@ -75,7 +73,7 @@ def _check_answers(folder: Path, found: Bundle) -> Iterator[str]:
         found.manifest.parity,
         found.manifest.contract.target.unit,
     )
-    values, lower, upper = (end.tolist() for end in _predict(folder, found))
+    values, lower, upper, _ = (output.tolist() for output in _predict(folder, found))
     wrong = golden.disagreement(values, lower, upper)
     if wrong:
         raise _wrong(folder, f"does not predict what it did at training: {wrong}")
@@ -91,14 +89,15 @@ def _check_answers(folder: Path, found: Bundle) -> Iterator[str]:
     )
 
 
-def _predict(folder: Path, found: Bundle) -> list[NDArray[np.float64]]:
+def _predict(folder: Path, found: Bundle) -> graph.Outputs:
     contract = found.manifest.contract
     try:
         columns = np.array(contract.encode_rows(found.manifest.golden.rows), np.float64)
-        outputs = [contract.target.name, LOWER, UPPER]
-        return graph.run(found.model, {graph.INPUT: columns}, outputs)
+        outputs = graph.predict(graph.load(found.model), contract, columns)
+        graph.check(outputs, contract, len(columns))
     except Exception as error:  # ONNX Runtime's errors have no base class of their own
         raise _wrong(folder, f"cannot be run: {error}") from error
+    return outputs
 
 
 def _wrong(path: Path, what: str) -> BundleError:
@@ -110,19 +109,21 @@ def _graphs(graph_: GraphProto) -> Iterator[GraphProto]:
     yield graph_
     for node in graph_.node:
         for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                if inner.node:
-                    yield from _graphs(inner)
+            own = [attribute.g] if attribute.HasField("g") else []
+            for inner in (*own, *attribute.graphs):
+                yield from _graphs(inner)
 
 
 def _tensors(graph_: GraphProto) -> Iterator[TensorProto]:
     for inner in _graphs(graph_):
         yield from inner.initializer
-        for sparse in inner.sparse_initializer:
-            yield from (sparse.values, sparse.indices)
+        sparse = list(inner.sparse_initializer)
         for node in inner.node:
             for attribute in node.attribute:
                 yield from (attribute.t, *attribute.tensors)
+                sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
+        for tensor in sparse:
+            yield from (tensor.values, tensor.indices)
 
 
 def _is_outside(tensor: TensorProto) -> bool:

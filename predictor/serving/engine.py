@@ -38,7 +38,6 @@ class Engine:
         self.manifest = bundle.manifest
         self.source = bundle.folder.resolve()
         self.loaded_at = datetime.now(UTC)
-        self._outputs = bundle.manifest.contract.outputs
         try:
             self._session = graph.load(bundle.model)
             self._check(bundle.manifest.golden)
@@ -50,15 +49,14 @@ class Engine:
 
     def predict(self, batch: Batch) -> Prediction:
         """Return the predictions for a batch's rows, in their order."""
-        found = self._session.run(self._outputs, {graph.INPUT: batch.columns})
-        values, lower, upper, *rest = found
-        warnings = rest[0] if rest else np.empty((len(batch.columns), 0), np.bool_)
-        return Prediction(values, lower, upper, warnings)
+        return Prediction(*graph.predict(self._session, self.manifest.contract, batch.columns))
 
     def _check(self, golden: Golden) -> None:
         """Predict the golden rows as a client would ask for them."""
         batch = encode(self.manifest.contract, golden.rows, len(golden.rows))
-        found = self.predict(batch)
+        outputs = graph.predict(self._session, self.manifest.contract, batch.columns)
+        graph.check(outputs, self.manifest.contract, len(batch.columns))
+        found = Prediction(*outputs)
         wrong = golden.disagreement(*(e.tolist() for e in (found.values, found.lower, found.upper)))
         if wrong:
             message = f"{self.source} does not predict what it did at training: {wrong}"

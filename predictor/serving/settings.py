@@ -17,7 +17,8 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     """
 
     bundle: Annotated[str, msgspec.Meta(min_length=1)] = "bundle"
-    require_signature: str = ""
+    # Without it none is required; an empty one is a mistake, not a wish.
+    require_signature: Annotated[str, msgspec.Meta(min_length=1)] = ""
     listen_host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -23,6 +23,7 @@ PACKAGED_ROWS = 35_040
 
 HEADER_LINES = 1
 GZIP_MAGIC = b"\x1f\x8b"
+FLOAT32 = float(np.finfo(np.float32).max)
 # A day, as the first characters of a time.
 DAY_LENGTH = 10
 ISO_DAY = "%Y-%m-%d"
@@ -161,6 +162,7 @@ def _values(table: pd.DataFrame, column: Column, name: str, source: str) -> NDAr
     if column.datatype == "INT64":
         bad |= values % 1 != 0
     _refuse(cells, bad, source, _expected(column))
+    _refuse(cells, values.abs() > FLOAT32, source, "a number that float32 holds, as boosters do")
     return np.asarray(values, np.float64)
 
 

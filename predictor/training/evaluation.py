@@ -77,8 +77,14 @@ def prefixed(name: str, step: stack.Step) -> stack.Step:
 def fit(problem: Problem, seed: int, step: stack.Step) -> tuple[stack.Stack, Calibration]:
     """Fit a stack on a problem's rows, and the reach of its intervals."""
     fitted = stack.fit(problem.sample, problem.track.recipes, seed, step)
-    target = problem.dataset.target
-    return fitted, intervals.calibrate(problem.found, problem.groups, target, fitted.unseen)
+    calibration = intervals.calibrate(
+        problem.found,
+        problem.groups,
+        len(problem.track.group_names),
+        problem.dataset.target,
+        fitted.unseen,
+    )
+    return fitted, calibration
 
 
 def evaluate(problem: Problem, splits: list[split.Split], seed: int, step: stack.Step) -> Tested:
@@ -132,7 +138,7 @@ def score(target: NDArray[np.float64], prediction: NDArray[np.float64]) -> Score
     return Score(
         rmse=squares**0.5,
         mae=float(np.mean(np.abs(error))),
-        cv_rmse_percent=100 * squares**0.5 / mean if mean else None,
+        cv_rmse_percent=100 * squares**0.5 / abs(mean) if mean else None,
         r2=1 - squares / variance if variance else None,
         mape_percent=100 * float(np.mean(share)) if rows.any() else None,
         rows=len(error),
@@ -144,8 +150,7 @@ def coverage(problem: Problem, tested: Tested, hard: NDArray[np.bool_]) -> dict[
     parts: dict[str, NDArray[np.bool_]] = {"all rows": np.ones(len(tested.rows), np.bool_)}
     groups = problem.groups[tested.rows]
     if problem.track.group:
-        column = problem.track.contract.columns_by_name[problem.track.group]
-        parts |= {name: groups == code for code, name in enumerate(column.names)}
+        parts |= {name: groups == code for code, name in enumerate(problem.track.group_names)}
     parts |= {"hard rows": hard[tested.rows]}
     target, answers = problem.dataset.target[tested.rows], tested.answers
     outside = np.maximum(answers.lower - target, target - answers.upper)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from spox import Tensor, Var, argument, build
 
 from predictor import graph
-from predictor.contract import Contract
+from predictor.contract import INPUT, Contract
 
 # Half of the last digit of a power factor published in percent to two decimals.
 FACTOR_ROUNDING = 0.005
@@ -90,8 +90,8 @@ def compute(builder: Builder, columns: NDArray[np.float64], contract: Contract) 
     argument_ = columns_argument(contract)
     found = vars(builder(argument_, contract))
     outputs = {name: found[name] for name in Features.__dataclass_fields__}
-    model = build({graph.INPUT: argument_}, outputs).SerializeToString()
-    matrix, *rest = graph.run(model, {graph.INPUT: columns}, list(outputs))
+    model = build({INPUT: argument_}, outputs).SerializeToString()
+    matrix, *rest = graph.run(model, {INPUT: columns}, list(outputs))
     flat: list[NDArray[Any]] = [np.broadcast_to(np.ravel(array), len(columns)) for array in rest]
     return Features(matrix.astype(np.float32, copy=False), *flat)
 

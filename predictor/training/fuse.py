@@ -7,8 +7,7 @@ import spox.opset.ai.onnx.v21 as op
 from numpy.typing import NDArray
 from spox import Var, build
 
-from predictor.contract import LOWER, UPPER, WARNINGS
-from predictor.graph import INPUT
+from predictor.contract import INPUT, LOWER, UPPER, WARNINGS
 from predictor.training.ensemble.forest import Forest, Tree
 from predictor.training.ensemble.intervals import Calibration
 from predictor.training.features import FeatureVars, columns_argument
@@ -87,7 +86,7 @@ def sum_of_leaves(matrix: Var, forest: Forest) -> Var:
         nodes_falseleafs=[int(child < 0) for child in nodes.right],
         nodes_falsenodeids=[max(child, ~child) for child in nodes.right],
         leaf_targetids=[0] * len(nodes.leaves),
-        leaf_weights=np.array(nodes.leaves),
+        leaf_weights=np.array(nodes.leaves, np.float64),
     )
 
 

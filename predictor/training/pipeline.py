@@ -12,8 +12,9 @@ import xgboost
 from numpy.typing import NDArray
 
 from predictor import __version__, bundle, graph
-from predictor.contract import LOWER, UPPER
-from predictor.training import evaluation, features, parity
+from predictor.contract import INPUT, LOWER, UPPER
+from predictor.errors import DataError
+from predictor.training import evaluation, parity
 from predictor.training.columns import MODEL_NAME
 from predictor.training.dataset import Dataset
 from predictor.training.ensemble import intervals, stack
@@ -23,6 +24,7 @@ from predictor.training.evaluation import Problem, Tested
 from predictor.training.features import compute
 from predictor.training.fuse import fuse
 from predictor.training.report import card
+from predictor.training.split import FEWEST_ROWS
 from predictor.training.tracks import Track
 
 GOLDEN_ROWS = 32
@@ -87,6 +89,12 @@ def problem_of(dataset: Dataset, track: Track) -> Problem:
     """
     found = compute(track.features, dataset.columns, track.contract)
     known = found.known & (found.half_width > 0)
+    if known.sum() < FEWEST_ROWS:
+        message = (
+            f"{dataset.source}: the power factors limit the target of {known.sum()} rows, training "
+            f"takes {FEWEST_ROWS} or more"
+        )
+        raise DataError(message)
     width = np.where(known, found.half_width, 1)
     distance = np.clip(dataset.target, found.low, found.high) - found.middle
     position = np.where(known, distance / width, 0)
@@ -118,7 +126,7 @@ def _fit(problem: Problem, seed: int, step: stack.Step) -> _Served:
     fitted, calibration = evaluation.fit(problem, seed, step)
     model = fuse(fitted.forest, calibration, track).SerializeToString(deterministic=True)
     outputs = [track.contract.target.name, LOWER, UPPER]
-    columns = {graph.INPUT: problem.dataset.columns}
+    columns = {INPUT: problem.dataset.columns}
     answers = Answers(*graph.run(model, columns, outputs))
     position = fitted.predict(found.matrix)
     native = intervals.answer(found, problem.groups, position, calibration)
@@ -161,12 +169,12 @@ def _groups(dataset: Dataset, track: Track) -> NDArray[np.intp]:
 
 
 def _hard(problem: Problem) -> NDArray[np.bool_]:
-    """Return which rows the power factors leave wide open, where there are power factors."""
-    contract = problem.track.contract
-    if not {*features.REACTIVE, *features.FACTORS} <= contract.columns_by_name.keys():
-        return np.zeros(len(problem.dataset.target), np.bool_)
-    physics = compute(features.anchored, problem.dataset.columns, contract)
-    return physics.half_width > evaluation.HARD_KWH
+    """Return which rows the physics leaves wide open, where there is any."""
+    track, dataset = problem.track, problem.dataset
+    if track.physics is None:
+        return np.zeros(len(dataset.target), np.bool_)
+    found = compute(track.physics, dataset.columns, track.contract)
+    return found.half_width > evaluation.HARD_KWH
 
 
 def _golden(dataset: Dataset, served: _Served, plan: Plan) -> bundle.Golden:

@@ -11,11 +11,6 @@ from predictor.training import columns, features
 from predictor.training.ensemble.boosters import Recipe
 from predictor.training.features import Builder
 
-# The libraries add up float32, the graph float64; this share of the largest target may be between.
-ROUNDING = 6e-6
-# Anchored boosters give no more than a place in a narrow interval, so that far less is.
-ANCHORED_ROUNDING = 6e-8
-
 LEAKING = {*features.FACTORS, "co2"}
 
 
@@ -23,7 +18,7 @@ LEAKING = {*features.FACTORS, "co2"}
 class Track:
     """How one model is made of a contract's columns.
 
-    `rounding` is the share of the largest target by which the graph and the libraries may differ;
+    `physics` are features whose half-widths tell hard rows from others, if there are such;
     `group` is the column whose labels have an interval calibrated for each, if any.
     """
 
@@ -31,13 +26,18 @@ class Track:
     contract: Contract
     features: Builder
     recipes: Mapping[str, Recipe]
-    rounding: float = ROUNDING
+    physics: Builder | None = None
     group: str | None = None
 
     @property
     def has_physics(self) -> bool:
         """Whether the features confine the target by themselves."""
-        return self.features is features.anchored
+        return self.features is self.physics
+
+    @property
+    def group_names(self) -> list[str]:
+        """The names of the groups by their codes; one without a name where all rows are one."""
+        return self.contract.columns_by_name[self.group].names if self.group else [""]
 
 
 def _without(contract: Contract, names: set[str]) -> Contract:
@@ -95,7 +95,7 @@ ANCHORED = Track(
     _warning(columns.CONTRACT, columns.INCONSISTENT, columns.FRACTION, columns.UNBOUNDED),
     features.anchored,
     SMALL,
-    rounding=ANCHORED_ROUNDING,
+    physics=features.anchored,
     group="load_type",
 )
 RAW = Track(
@@ -103,6 +103,7 @@ RAW = Track(
     _warning(columns.CONTRACT, columns.INCONSISTENT, columns.FRACTION),
     features.checked,
     FINE,
+    physics=features.anchored,
     group="load_type",
 )
 NO_LEAK = Track(

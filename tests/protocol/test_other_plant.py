@@ -95,6 +95,27 @@ def test_its_bundle_is_verified(folder: Path) -> None:
     assert cli.main(["verify", str(folder)]) == 0
 
 
+def test_with_times_it_is_tested_by_time_too(tmp_path: Path) -> None:
+    lines = [
+        f"{day}T{hour:02}:00,{hour},{day.astype(int) % 7 + 2 * hour}"
+        for day in np.arange("2024-01-01", "2024-03-10", dtype="datetime64[D]")
+        for hour in range(0, 24, 6)
+    ]
+    (tmp_path / "data.csv").write_text("\n".join(["at,hour,heat", *lines]))
+    column = {"name": "hour", "datatype": "INT64", "unit": "h", "description": "", "minimum": 0}
+    target = {"name": "heat", "unit": "kWh", "description": ""}
+    contract = {"columns": [column], "target": target}
+    (tmp_path / "contract.json").write_bytes(msgspec.json.encode(contract))
+    options = ["--data", tmp_path / "data.csv", "--contract", tmp_path / "contract.json"]
+    options += ["--time", "at", "--name", "heater", "--output", tmp_path / "bundle"]
+    assert cli.main(["train", *map(str, options)]) == 0
+    manifest = bundle.read(tmp_path / "bundle").manifest
+    assert manifest.name == "heater"
+    assert list(manifest.scores) == ["random 80/20", "5-fold", "last 20 % by time"]
+    assert "error-by-month.png" in manifest.files
+    assert list(manifest.intervals.coverage["5-fold"]) == ["all rows"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from predictor import bundle, cli
+from predictor.training import parity
+from tests.keys import key_pair
 
 
 def test_train_writes_a_bundle_and_prints_its_scores(
@@ -38,15 +40,15 @@ def test_a_folder_that_would_not_be_replaced_is_refused_before_training(
     assert " 1/" not in shown
 
 
-@pytest.mark.parametrize("seed", ["-1", "one"])
-def test_a_seed_is_a_whole_number_from_0_on(seed: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("seed", ["-1", "one", "4294967296"])
+def test_a_seed_is_a_whole_number_that_every_library_takes(
+    seed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as error:
         cli.main(["train", f"--seed={seed}"])
     assert error.value.code == 2
-    assert (
-        f"argument --seed: got '{seed}', expected a whole number from 0 on"
-        in capsys.readouterr().err
-    )
+    shown = capsys.readouterr().err
+    assert f"argument --seed: got '{seed}', expected a whole number" in shown
 
 
 def test_a_missing_library_names_the_extra_to_install(
@@ -64,3 +66,39 @@ def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main([])
     assert error.value.code == 2
     assert "COMMAND" in capsys.readouterr().err
+
+
+def test_what_train_signed_and_tuned_verify_accepts_with_that_key_alone(
+    csv_lines: list[bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data.csv").write_bytes(b"".join(csv_lines))
+    (tmp_path / "other").mkdir()
+    (key, public), (_, other) = key_pair(tmp_path), key_pair(tmp_path / "other")
+    options = ["--data", tmp_path / "data.csv", "--output", tmp_path / "bundle"]
+    options += ["--sign", key, "--tune", "1", "--track", "no-leak"]
+    assert cli.main(["train", *map(str, options)]) == 0
+    assert "3/147 tuning: catboost" in capsys.readouterr().err
+    manifest = bundle.read(tmp_path / "bundle").manifest
+    assert (manifest.track, manifest.tuning_trials) == ("no-leak", 1)
+    verify = ["verify", str(tmp_path / "bundle"), "--require-signature"]
+    assert cli.main([*verify, str(public)]) == 0
+    assert "ok: bundle.json.sig is the key's signature" in capsys.readouterr().out
+    assert cli.main([*verify, str(other)]) == 1
+    assert "is not the required key's signature" in capsys.readouterr().err
+    assert cli.main([*verify, ""]) == 1
+
+
+def test_a_model_that_fails_the_gate_is_not_written(
+    csv_lines: list[bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(parity, "FLOAT64_TOLERANCE", -1.0)  # no graph is that good
+    (tmp_path / "data.csv").write_bytes(b"".join(csv_lines))
+    options = ["--data", str(tmp_path / "data.csv"), "--output", str(tmp_path / "bundle")]
+    assert cli.main(["train", *options]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "and the sum of leaves disagree on row" in error
+    assert error.endswith("no bundle is written")
+    assert not (tmp_path / "bundle").exists()

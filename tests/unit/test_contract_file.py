@@ -70,6 +70,16 @@ def test_a_name_that_stands_for_two_things_is_refused(path: Path) -> None:
     assert "the name flow stands" in refusal(path, FLOW, target=HEAT | {"name": "flow"})
     assert "the name lower stands" in refusal(path, FLOW, target=HEAT | {"name": "lower"})
     assert "the name upper stands" in refusal(path, FLOW | {"name": "upper"})
+    assert "the name columns stands" in refusal(path, FLOW, target=HEAT | {"name": "columns"})
+
+
+def test_a_target_without_a_range_is_refused(path: Path) -> None:
+    found = refusal(path, FLOW, target=HEAT | {"minimum": 1, "maximum": 0})
+    assert "minimum 1 is over maximum 0 - at `$.target`" in found
+
+
+def test_a_name_does_not_end_in_a_new_line(path: Path) -> None:
+    assert "matching regex" in refusal(path, FLOW | {"name": "flow\n"})
 
 
 def test_a_contract_without_columns_is_refused(path: Path) -> None:

@@ -37,7 +37,7 @@ class Tree:
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the leaf, (n,), in which each row ends."""
-        leaves = np.array(self.leaves)
+        leaves = np.array(self.leaves, np.float64)
         if not self.features:
             return np.full(len(matrix), leaves[0])
         features, thresholds = np.array(self.features), np.array(self.thresholds, np.float32)
@@ -61,7 +61,7 @@ class Forest:
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the sum of the leaves, (n,), without any library: the judge of the graph."""
-        total = np.full(len(matrix), self.bias)
+        total = np.full(len(matrix), self.bias, np.float64)
         for tree in self.trees:
             total += tree.predict(matrix)
         return total
@@ -109,7 +109,7 @@ def from_lightgbm(booster: lightgbm.Booster) -> Forest:
 def _add_lightgbm_node(tree: Tree, node: Dump) -> int:
     """Append a node with all below it and return its number."""
     if "split_feature" not in node:
-        tree.leaves.append(node["leaf_value"])
+        tree.leaves.append(float(node["leaf_value"]))
         return ~(len(tree.leaves) - 1)
     number = len(tree.features)
     tree.features.append(node["split_feature"])
@@ -129,7 +129,7 @@ def from_catboost(model: catboost.CatBoostRegressor) -> Forest:
         dump = json.loads(path.read_text())
     scale, biases = dump["scale_and_bias"]
     trees = [_catboost_tree(tree, scale) for tree in dump["oblivious_trees"]]
-    return Forest(trees, biases[0])
+    return Forest(trees, float(biases[0]))  # JSON's 0 is a whole number
 
 
 def _catboost_tree(dump: Dump, scale: float) -> Tree:
@@ -139,7 +139,7 @@ def _catboost_tree(dump: Dump, scale: float) -> Tree:
     holds 2^l nodes with one and the same split, from number 2^l − 1 on.
     """
     splits = dump["splits"][::-1]
-    tree = Tree(leaves=[scale * value for value in dump["leaf_values"]])
+    tree = Tree(leaves=[float(scale * value) for value in dump["leaf_values"]])
     for level, split in enumerate(splits):
         width = 2**level
         tree.features.extend([split["float_feature_index"]] * width)

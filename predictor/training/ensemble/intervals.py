@@ -43,17 +43,19 @@ class Calibration:
 def calibrate(
     found: Features,
     groups: NDArray[np.intp],
+    group_count: int,
     target: NDArray[np.float64],
     unseen: NDArray[np.float64],
 ) -> Calibration:
     """Return the calibration that rows give, with their groups and out-of-fold positions, (n,).
 
-    A group with too few rows for its own reach has that of all rows.
+    A group with too few rows for its own reach has that of all rows, and one without any has what
+    is usual for all.
     """
     placed = found.known & (found.half_width > 0)
     residuals = np.abs(target - place(found, unseen))[placed] / found.half_width[placed]
     everything = _reach(residuals, otherwise=1.0)
-    codes = range(groups.max() + 1)
+    codes = range(group_count)
     return Calibration(
         reach=np.array([_reach(residuals[groups[placed] == c], everything) for c in codes]),
         usual=np.array([np.quantile(_some(target, groups == c), ENDS) for c in codes]),

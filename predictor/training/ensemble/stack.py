@@ -149,7 +149,8 @@ def _fit(name: str, sample: Sample, recipe: Recipe, trees: int, seed: int) -> Bo
     try:
         return FITTERS[name](sample, recipe.parameters, trees, seed)
     except LIBRARY_ERRORS as error:
-        message = f"{name} cannot be fitted on these data: {error}"
+        reason = str(error).partition("\n")[0]  # without a library's own stack
+        message = f"{name} cannot be fitted on these data: {reason}"
         raise DataError(message) from error
 
 

@@ -31,7 +31,7 @@ def search(
 ) -> dict[str, Recipe]:
     """Return the recipes with the parameters that predicted unseen rows best, of so many trials.
 
-    The first trial is the recipe's own parameters, so that what is found is no worse on the folds.
+    The first trial is the recipe as it is, so that what is found is no worse on the folds.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     found = {}
@@ -49,15 +49,17 @@ def search(
 def _best(
     space: Space, recipe: Recipe, trials: int, seed: int, error: Callable[[Recipe], float]
 ) -> Recipe:
-    """Return the recipe with the least error of so many, its own parameters among them."""
+    """Return the recipe with the least error of so many, itself the first of them."""
+    least = error(recipe)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-    study.enqueue_trial({key: recipe.parameters[key] for key in space if key in recipe.parameters})
 
     def objective(trial: optuna.Trial) -> float:
         found = {key: _suggest(trial, key, *ends) for key, ends in space.items()}
         return error(Recipe({**recipe.parameters, **found}, recipe.sizes))
 
-    study.optimize(objective, n_trials=trials)
+    study.optimize(objective, n_trials=trials - 1)
+    if trials == 1 or study.best_value >= least:
+        return recipe
     return Recipe({**recipe.parameters, **study.best_params}, recipe.sizes)
 
 

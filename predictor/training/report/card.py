@@ -106,7 +106,7 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Return a table in Markdown."""
     lines = [list(heads)]
     lines += [["---"] * len(lines[0])]
-    lines += [list(row) for row in rows]
+    lines += [[cell.replace("|", "\\|") for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -162,10 +162,9 @@ def _pictures(manifest: Manifest, problem: Problem, tested: Tested) -> dict[str,
         return plots.errors(by, f"Error by {what}, rows not fitted on", unit)
 
     if problem.track.group:
-        column = problem.track.contract.columns_by_name[problem.track.group]
         groups = problem.groups[tested.rows]
-        parts = {name: groups == code for code, name in enumerate(column.names)}
-        found[BY_GROUP] = errors_by(column.name, parts)
+        parts = {name: groups == code for code, name in enumerate(problem.track.group_names)}
+        found[BY_GROUP] = errors_by(problem.track.group, parts)
     if problem.dataset.days is not None:
         months = problem.dataset.days[tested.rows].astype("datetime64[M]")
         found[BY_MONTH] = errors_by("month", {str(m)[2:]: months == m for m in np.unique(months)})

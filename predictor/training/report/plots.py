@@ -12,8 +12,11 @@ from predictor.bundle import Coverage, Score
 
 BLUE, ORANGE, GREY = "#1f6feb", "#d4661a", "#8c8c8c"
 INCHES, DOTS_PER_INCH = (6.4, 4.0), 100
+# A unit or a label with a dollar sign is not a formula.
+LITERALLY = mpl.rc_context({"text.parse_math": False})
 
 
+@LITERALLY
 def predicted_against_actual(
     actual: NDArray[np.float64], predicted: NDArray[np.float64], unit: str
 ) -> bytes:
@@ -27,6 +30,7 @@ def predicted_against_actual(
     return _png(figure)
 
 
+@LITERALLY
 def errors(scores: Mapping[str, Score], title: str, unit: str) -> bytes:
     """Draw two bars for each part of the rows: root mean squared and mean absolute error."""
     figure, axes = _figure(title)
@@ -39,6 +43,7 @@ def errors(scores: Mapping[str, Score], title: str, unit: str) -> bytes:
     return _png(figure)
 
 
+@LITERALLY
 def coverage(found: Mapping[str, Mapping[str, Coverage]], target: float) -> bytes:
     """Draw what share of each part of the rows the intervals held, by protocol."""
     figure, axes = _figure(f"Coverage of the {target:.0%} interval")

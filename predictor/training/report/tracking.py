@@ -18,6 +18,7 @@ from predictor.errors import TrackingError
 
 LOCAL_STORE = "sqlite:///mlflow.db"
 ARTIFACTS = "bundle"
+CREDENTIALS = r"//[^/@\s]*@"
 
 
 def log(folder: Path) -> str:
@@ -27,13 +28,13 @@ def log(folder: Path) -> str:
     Returns a sentence that says how to get the bundle back. Raises TrackingError when the server is
     away or refuses.
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI", LOCAL_STORE)
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
     try:
         where = _log(folder, uri)
-    except MlflowException as error:
-        reason = error.message.partition("\n")[0]
+    except (MlflowException, ImportError) as error:  # ImportError: a database's driver
+        reason = str(error).partition("\n")[0]
         message = f"the bundle was written, but MLflow at {uri} did not take it: {reason}"
-        raise TrackingError(message) from error
+        raise TrackingError(re.sub(CREDENTIALS, "//", message)) from error
     return f"registered {where}; get it with: mlflow artifacts download -u {where} -d DIRECTORY"
 
 

@@ -25,6 +25,7 @@ def test_a_flag_outweighs_the_environment() -> None:
         ("PORT", "70000", "Expected `int` <= 65535"),
         ("MAX_ROWS", "0", "Expected `int` >= 1"),
         ("LISTEN_HOST", "", "Expected `str` of length >= 1"),
+        ("REQUIRE_SIGNATURE", "", "Expected `str` of length >= 1"),
         ("BUNDLE", "", "Expected `str` of length >= 1"),
         ("LOG_LEVEL", "loud", "Invalid enum value"),
     ],

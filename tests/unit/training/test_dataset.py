@@ -83,8 +83,14 @@ def test_another_plants_file_is_read_by_its_own_contract(file: Path) -> None:
 def test_a_target_outside_its_range_is_named(file: Path) -> None:
     bounded = Contract(PLANT.columns, Target("heat", "kWh", "", maximum=-1.0))
     file.write_text(plant())
-    with pytest.raises(DataError, match="line 2, column 'heat': got '0', expected a number from"):
+    with pytest.raises(DataError, match="line 2, column 'heat': got '0', expected a number to -1"):
         load(bounded, file, Layout())
+
+
+def test_a_number_that_float32_cannot_hold_is_named(file: Path) -> None:
+    file.write_text(plant().replace("T00:00Z,7,", "T00:00Z,1e39,"))
+    with pytest.raises(DataError, match=r"line 9, column 'flow': got '1e39', expected .* float32"):
+        load(PLANT, file, Layout())
 
 
 def test_some_rows_are_taken_with_all_that_belongs_to_them(dataset: Dataset) -> None:

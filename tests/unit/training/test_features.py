@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from spox import build
 
 from predictor import graph
-from predictor.contract import Contract
+from predictor.contract import INPUT, Contract
 from predictor.training.dataset import Dataset
 from predictor.training.features import (
     Features,
@@ -90,8 +90,8 @@ def doubts(columns: Rows, contract: Contract) -> Rows:
     argument = columns_argument(contract)
     warnings = anchored(argument, contract).warnings
     assert warnings is not None
-    model = build({graph.INPUT: argument}, {"warnings": warnings}).SerializeToString()
-    return graph.run(model, {graph.INPUT: columns}, ["warnings"])[0]
+    model = build({INPUT: argument}, {"warnings": warnings}).SerializeToString()
+    return graph.run(model, {INPUT: columns}, ["warnings"])[0]
 
 
 def test_no_row_of_the_year_is_in_doubt(dataset: Dataset, contract: Contract) -> None:

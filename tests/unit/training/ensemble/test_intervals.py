@@ -28,7 +28,7 @@ def test_new_rows_of_each_group_lie_in_their_intervals_as_often_as_promised(
     groups = generator.integers(0, 2, 20_000)
     target = generator.normal(size=20_000) * spread[groups]
     old, new = np.arange(10_000), np.arange(10_000, 20_000)
-    found = calibrate(free(10_000), groups[old], target[old], np.zeros(10_000))
+    found = calibrate(free(10_000), groups[old], 2, target[old], np.zeros(10_000))
     for code in (0, 1):
         rows = new[groups[new] == code]
         share = held(free(len(rows)), groups[rows], target[rows], found)
@@ -38,21 +38,23 @@ def test_new_rows_of_each_group_lie_in_their_intervals_as_often_as_promised(
 def test_the_reach_is_the_rank_that_holds_one_row_more() -> None:
     target = np.arange(1.0, 20.0)  # of 19 residuals, ⌈20 · 0.9⌉ = the 18th
     groups = np.zeros(19, np.intp)
-    assert calibrate(free(19), groups, target, np.zeros(19)).reach.tolist() == [18.0]
+    assert calibrate(free(19), groups, 1, target, np.zeros(19)).reach.tolist() == [18.0]
 
 
 def test_a_group_with_too_few_rows_has_the_reach_of_all() -> None:
     target = np.concatenate([np.arange(1.0, 101.0), [500.0]])
     groups = np.array([0] * 100 + [1])
-    found = calibrate(free(101), groups, target, np.zeros(101))
+    found = calibrate(free(101), groups, 2, target, np.zeros(101))
     assert found.reach.tolist() == [91.0, 92.0]
 
 
 def test_a_group_without_rows_has_what_is_usual_for_all() -> None:
     target = np.arange(101.0)
     groups = np.array([0] * 100 + [2])
-    found = calibrate(free(101), groups, target, np.zeros(101))
-    np.testing.assert_allclose(found.usual[1], [5, 50, 95])
+    found = calibrate(free(101), groups, 4, target, np.zeros(101))
+    for code in (1, 3):
+        np.testing.assert_allclose(found.usual[code], [5, 50, 95])
+        assert found.reach[code] == 91
 
 
 def test_no_answer_leaves_its_bounds() -> None:
