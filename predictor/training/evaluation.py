@@ -19,13 +19,13 @@ BY_TIME, ROLLING = "last 20 % by time", "rolling two months"
 STACK, MEAN, PHYSICS = "stack", "mean of the three", "physics alone"
 # Intervals are as good as they are where the bounds say least: half-widths over this, in kWh.
 HARD_KWH = 0.5
-# An end that float64 puts this far from a target at its very edge holds it, in its unit.
-TOUCHING = 1e-9
+# An end that float64 puts this far from a target at its very edge holds it; of the largest target.
+TOUCHING = 1e-11
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A dataset as a track sees it: n rows, `groups` and `position` (n,)."""
+    """A dataset as a track sees it: n rows, the codes of their groups (n,), and what is fitted."""
 
     dataset: Dataset
     track: Track
@@ -154,7 +154,7 @@ def coverage(problem: Problem, tested: Tested, hard: NDArray[np.bool_]) -> dict[
     parts |= {"hard rows": hard[tested.rows]}
     target, answers = problem.dataset.target[tested.rows], tested.answers
     outside = np.maximum(answers.lower - target, target - answers.upper)
-    held = outside <= TOUCHING
+    held = outside <= TOUCHING * np.max(np.abs(target))
     width = answers.upper - answers.lower
     return {
         name: Coverage(float(held[p].mean()), float(width[p].mean()), int(p.sum()))

@@ -45,7 +45,7 @@ def _without(contract: Contract, names: set[str]) -> Contract:
     return msgspec.structs.replace(contract, columns=kept)
 
 
-def _warning(contract: Contract, *warnings: RowWarning) -> Contract:
+def _with_warnings(contract: Contract, *warnings: RowWarning) -> Contract:
     return msgspec.structs.replace(contract, warnings=warnings)
 
 
@@ -92,7 +92,7 @@ COMMON = {
 
 ANCHORED = Track(
     "anchored",
-    _warning(columns.CONTRACT, columns.INCONSISTENT, columns.FRACTION, columns.UNBOUNDED),
+    _with_warnings(columns.CONTRACT, columns.INCONSISTENT, columns.FRACTION, columns.UNBOUNDED),
     features.anchored,
     SMALL,
     physics=features.anchored,
@@ -100,7 +100,7 @@ ANCHORED = Track(
 )
 RAW = Track(
     "raw",
-    _warning(columns.CONTRACT, columns.INCONSISTENT, columns.FRACTION),
+    _with_warnings(columns.CONTRACT, columns.INCONSISTENT, columns.FRACTION),
     features.checked,
     FINE,
     physics=features.anchored,
