@@ -13,7 +13,7 @@ from predictor import __version__
 from predictor.contract import LOWER, UPPER, WARNINGS, Target
 from predictor.errors import InvalidInput
 from predictor.serving import http
-from predictor.serving.answer import answer, warnings_of
+from predictor.serving.answer import Doubt, answer
 from predictor.serving.engine import Engine, Prediction
 from predictor.serving.row_schema import row_schema
 from predictor.serving.settings import Settings
@@ -135,8 +135,8 @@ def _add_predictions(app: FastAPI, engine: Engine, settings: Settings) -> None:
     async def predictions(request: Request, *, single: bool) -> list[dict[str, object]]:
         body = await http.read_body(request.scope, request.receive, settings.max_body_bytes)
         decoded = http.decode_json(body)
-        found = answer(engine, [decoded] if single else decoded, settings.max_rows)
-        return _predictions(engine, found)
+        rows = [decoded] if single else decoded
+        return _predictions(contract.target, *answer(engine, rows, settings.max_rows))
 
     @app.post("/predict", response_model=one, openapi_extra=_body(row, example), responses=ERRORS)
     async def predict(request: Request) -> dict[str, object]:
@@ -157,13 +157,13 @@ def _predicted(target: Target) -> str:
     return f"predicted_{target.name}"
 
 
-def _predictions(engine: Engine, found: Prediction) -> list[dict[str, object]]:
-    """Return each row's answer, with the names of what is in doubt of it."""
-    name = _predicted(engine.manifest.contract.target)
-    doubts: list[list[str]] = [[] for _ in found.values]
-    for row, warning in warnings_of(engine, found):
-        doubts[row].append(warning.message)
-    answers = (found.values.tolist(), found.lower.tolist(), found.upper.tolist(), doubts)
+def _predictions(target: Target, found: Prediction, doubts: list[Doubt]) -> list[dict[str, object]]:
+    """Return each row's answer, with what may be wrong with it."""
+    name = _predicted(target)
+    messages: list[list[str]] = [[] for _ in found.values]
+    for doubt in doubts:
+        messages[doubt.row].append(doubt.warning.message)
+    answers = (found.values.tolist(), found.lower.tolist(), found.upper.tolist(), messages)
     return [
         {name: value, LOWER: lower, UPPER: upper, WARNINGS: w, "prediction_id": str(uuid4())}
         for value, lower, upper, w in zip(*answers, strict=True)

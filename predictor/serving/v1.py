@@ -5,7 +5,7 @@ import msgspec
 from predictor.contract import LOWER, UPPER, WARNINGS
 from predictor.errors import InvalidInput
 from predictor.serving import metrics
-from predictor.serving.answer import answer, warnings_of
+from predictor.serving.answer import Doubt, answer
 from predictor.serving.engine import Engine, Prediction
 from predictor.serving.http import decode_json
 
@@ -24,22 +24,22 @@ def model(engine: Engine) -> bytes:
 
 def predict(engine: Engine, body: bytes, max_rows: int) -> bytes:
     """Return the body that answers `POST /v1/models/NAME:predict`; raises InvalidInput."""
-    prediction = answer(engine, _rows(decode_json(body)), max_rows)
+    prediction, doubts = answer(engine, _rows(decode_json(body)), max_rows)
     with metrics.POSTPROCESS_SECONDS.labels(engine.manifest.name).time():
-        return msgspec.json.encode(_body(engine, prediction))
+        return msgspec.json.encode(_body(prediction, doubts))
 
 
-def _body(engine: Engine, prediction: Prediction) -> dict[str, object]:
+def _body(prediction: Prediction, doubts: list[Doubt]) -> dict[str, object]:
     """Return the answer; it has warnings only when a row has one."""
     body: dict[str, object] = {
         "predictions": prediction.values.tolist(),
         LOWER: prediction.lower.tolist(),
         UPPER: prediction.upper.tolist(),
     }
-    if prediction.warnings.any():
+    if doubts:
         body[WARNINGS] = [
-            {"row": row, "warning": warning.name, "message": warning.message}
-            for row, warning in warnings_of(engine, prediction)
+            {"row": doubt.row, "warning": doubt.warning.name, "message": doubt.warning.message}
+            for doubt in doubts
         ]
     return body
 

@@ -72,7 +72,11 @@ Builder = Callable[[Var, Contract], FeatureVars]
 
 @dataclass(frozen=True)
 class _Triangle:
-    """What the power triangle says: the ends of the interval, and of the two intervals' hull."""
+    """What the power triangle says, (n, 1) in kWh.
+
+    `low` and `high` are the ends of the two intervals' intersection, `least` and `most` those of
+    their hull; `high` is infinite where neither power factor limits the energy.
+    """
 
     low: Var
     high: Var
@@ -111,71 +115,70 @@ def plain(columns: Var, contract: Contract) -> FeatureVars:
 
 def checked(columns: Var, contract: Contract) -> FeatureVars:
     """Return a steel meter's columns as features, with warnings of what they contradict."""
-    warnings = _doubts(columns, contract, _triangle(columns, contract))
-    return FeatureVars(**{**vars(plain(columns, contract)), "warnings": warnings})
+    doubts = _doubts(columns, contract, _triangle(columns, contract))
+    return FeatureVars(
+        **{**vars(plain(columns, contract)), "warnings": op.concat([*doubts], axis=1)}
+    )
 
 
 def anchored(columns: Var, contract: Contract) -> FeatureVars:
     """Return the features of a steel meter's columns, with the interval that they leave."""
     triangle = _triangle(columns, contract)
-    known = op.not_(op.isinf(triangle.high))
-    bounded = op.where(known, triangle.high, triangle.low)
+    unlimited = op.isinf(triangle.high)
+    limited = op.where(unlimited, triangle.low, triangle.high)
     # Where the two intervals do not meet one of them is wrong, and nothing says which.
-    apart = op.greater(triangle.low, bounded)
+    apart = op.greater(triangle.low, limited)
     low = op.where(apart, triangle.least, triangle.low)
-    high = op.where(apart, triangle.most, bounded)
-    middle = op.div(op.add(low, high), _number(2))
-    half_width = op.div(op.sub(high, low), _number(2))
-    weekend = op.cast(
-        op.greater_or_equal(_pick(columns, contract, ("day_of_week",)), _number(SATURDAY)),
-        to=np.float64,
-    )
+    high = op.where(apart, triangle.most, limited)
+    middle = op.mul(op.add(low, high), _number(0.5))
+    half_width = op.mul(op.sub(high, low), _number(0.5))
+    day = _pick(columns, contract, ("day_of_week",))
+    weekend = op.cast(op.greater_or_equal(day, _number(SATURDAY)), to=np.float64)
     matrix = op.concat([columns, weekend, low, high, middle, half_width], axis=1)
-    doubts = _doubts(columns, contract, triangle)
     return FeatureVars(
         matrix=op.cast(matrix, to=np.float32),
         middle=middle,
         half_width=half_width,
         low=low,
         high=high,
-        known=known,
-        warnings=op.concat([doubts, op.not_(known)], axis=1),
+        known=op.not_(unlimited),
+        warnings=op.concat([*_doubts(columns, contract, triangle), unlimited], axis=1),
     )
 
 
 def _triangle(columns: Var, contract: Contract) -> _Triangle:
-    """Return what both power factors say of the energy, (n, 1) in kWh; no limit is infinite."""
-    reactive = _pick(columns, contract, REACTIVE)
-    factor = _pick(columns, contract, FACTORS)
-    lowest = op.max([op.sub(factor, _number(FACTOR_ROUNDING)), _number(0)])
-    highest = op.add(factor, _number(FACTOR_ROUNDING))
-    unbounded = op.greater_or_equal(highest, _number(100))
-    least, most = _from_factor(reactive, lowest), _from_factor(reactive, highest)
+    """Return what both power factors say of the energy: first their lower ends, then the upper."""
+    reactive = _pick(columns, contract, REACTIVE * 2)
+    factor = _pick(columns, contract, FACTORS * 2)
+    rounding = op.const(np.repeat([-FACTOR_ROUNDING, FACTOR_ROUNDING], 2))
+    percent = op.max([op.add(factor, rounding), _number(0)])
+    unlimited = op.greater_or_equal(percent, _number(100))
+    energy = op.where(unlimited, _number(np.inf), _from_factor(reactive, percent))
+    lower, upper = op.split(energy, num_outputs=2, axis=1)
     axis = op.const(np.array([1], np.int64))
-    low = op.reduce_max(least, axis)
+    low = op.reduce_max(lower, axis)
     return _Triangle(
         low=low,
-        high=op.reduce_min(op.where(unbounded, _number(np.inf), most), axis),
-        least=op.reduce_min(least, axis),
-        most=op.max([op.reduce_max(op.where(unbounded, _number(0), most), axis), low]),
+        high=op.reduce_min(upper, axis),
+        least=op.reduce_min(lower, axis),
+        # An interval without an upper end is taken in from its lower end on.
+        most=op.reduce_max(op.where(op.isinf(upper), low, upper), axis),
     )
 
 
-def _doubts(columns: Var, contract: Contract, triangle: _Triangle) -> Var:
+def _doubts(columns: Var, contract: Contract, triangle: _Triangle) -> tuple[Var, Var]:
     """Return for each row whether its power factors disagree, and whether one is a fraction."""
     apart = op.greater(triangle.low, op.add(triangle.high, _number(CONSISTENCY_KWH)))
     factor = _pick(columns, contract, FACTORS)
-    small = op.less_or_equal(factor, _number(LARGEST_FRACTION))
-    fractions = op.cast(op.and_(op.greater(factor, _number(0)), small), to=np.float64)
-    any_fraction = op.reduce_max(fractions, op.const(np.array([1], np.int64)))
-    return op.concat([apart, op.greater(any_fraction, _number(0))], axis=1)
+    positive = op.where(op.greater(factor, _number(0)), factor, _number(np.inf))
+    smallest = op.reduce_min(positive, op.const(np.array([1], np.int64)))
+    return apart, op.less_or_equal(smallest, _number(LARGEST_FRACTION))
 
 
 def _from_factor(reactive: Var, percent: Var) -> Var:
     """Return Q·p / √(1 − p²) for a power factor in percent."""
-    p = op.div(percent, _number(100))
-    rest = op.mul(op.sub(_number(1), p), op.add(_number(1), p))
-    return op.div(op.mul(reactive, p), op.sqrt(rest))
+    rest = op.mul(op.sub(_number(100), percent), op.add(_number(100), percent))
+    return op.div(op.mul(reactive, percent), op.sqrt(rest))
 
 
 def _pick(columns: Var, contract: Contract, names: tuple[str, ...]) -> Var:

@@ -27,46 +27,48 @@ def fuse(forest: Forest, calibration: Calibration, track: Track) -> onnx.ModelPr
     columns = columns_argument(track.contract)
     found = track.features(columns, track.contract)
     position = op.add(sum_of_leaves(found.matrix, forest), op.const(np.float64(forest.bias)))
-    reach = _of_group(calibration.reach[:, None], columns, track)
-    answers = _answers(found, position, reach)
-    usual = _usual(found, _of_group(calibration.usual, columns, track))
-    row = op.const(np.array([-1], np.int64))
+    code = _group_code(columns, track)
+    reach = np.outer(calibration.reach, [0, -1, 1])
+    usual = calibration.usual[:, [1, 0, 2]]
+    answers = op.where(
+        found.known,
+        _answers(found, position, _of_group(reach, code)),
+        _usual(found, _of_group(usual, code)),
+    )
     outputs = {
-        name: op.reshape(op.where(found.known, answer, otherwise), row)
-        for name, answer, otherwise in zip(
-            (track.contract.target.name, LOWER, UPPER), answers, usual, strict=True
-        )
+        name: op.gather(answers, op.const(np.int64(number)), axis=1)
+        for number, name in enumerate((track.contract.target.name, LOWER, UPPER))
     }
     if found.warnings is not None:
         outputs[WARNINGS] = found.warnings
     return build({INPUT: columns}, outputs)
 
 
-def _answers(found: FeatureVars, position: Var, reach: Var) -> tuple[Var, Var, Var]:
-    """Return the target and the ends of its interval, (n, 1), where the features know the row."""
-    distance = op.mul(found.half_width, reach)
+def _answers(found: FeatureVars, position: Var, reach: Var) -> Var:
+    """Return the target and the ends of its interval, (n, 3), where the features know the row."""
     placed = op.add(found.middle, op.mul(found.half_width, position))
     value = op.min([op.max([placed, found.low]), found.high])
-    lower = op.max([op.sub(value, distance), found.low])
-    upper = op.min([op.add(value, distance), found.high])
-    return value, lower, upper
+    ends = op.add(value, op.mul(found.half_width, reach))
+    return op.min([op.max([ends, found.low]), found.high])
 
 
-def _usual(found: FeatureVars, usual: Var) -> tuple[Var, Var, Var]:
-    """Return what a row's group usually has, (n, 1), moved up to begin at the row's lower bound."""
-    first = op.gather(usual, op.const(np.array([0], np.int64)), axis=1)
-    missing = op.max([op.sub(found.low, first), op.const(np.float64(0))])
-    lower, value, upper = op.split(op.add(usual, missing), num_outputs=3, axis=1)
-    return value, lower, upper
+def _usual(found: FeatureVars, usual: Var) -> Var:
+    """Return what a row's group usually has, (n, 3), moved up to begin at the row's lower bound."""
+    lower = op.gather(usual, op.const(np.array([1], np.int64)), axis=1)
+    return op.add(usual, op.max([op.sub(found.low, lower), op.const(np.float64(0))]))
 
 
-def _of_group(values: NDArray[np.float64], columns: Var, track: Track) -> Var:
-    """Return for each row the line of `values`, (groups, k), that is its group's: (n, k)."""
+def _group_code(columns: Var, track: Track) -> Var:
+    """Return the code of each row's group: int64, (n,), or one of zero for all."""
     if track.group is None:
-        return op.const(values[:1])
+        return op.const(np.zeros(1, np.int64))
     index = track.contract.names.index(track.group)
-    code = op.gather(columns, op.const(np.int64(index)), axis=1)
-    return op.gather(op.const(values), op.cast(code, to=np.int64))
+    return op.cast(op.gather(columns, op.const(np.int64(index)), axis=1), to=np.int64)
+
+
+def _of_group(values: NDArray[np.float64], code: Var) -> Var:
+    """Return for each row the line of `values`, (groups, k), that is its group's: (n, k)."""
+    return op.gather(op.const(values), code)
 
 
 def sum_of_leaves(matrix: Var, forest: Forest) -> Var:

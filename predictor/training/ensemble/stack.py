@@ -99,7 +99,10 @@ def fit(sample: Sample, recipes: Recipes, seed: int, step: Step) -> Stack:
 
 
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    """Return as many threads as cores may be used; not every system tells which those are."""
+    if hasattr(os, "sched_getaffinity"):
+        return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    return ThreadPoolExecutor(os.cpu_count())
 
 
 def cross_fit(sample: Sample, recipes: Recipes, seed: int, step: Step) -> dict[str, Staged]:
