@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from predictor.errors import InvalidInput
-from predictor.serving import http, metrics, v1
+from predictor.serving import http, metrics, v1, v2
 from predictor.serving.engine import Engine
 from predictor.serving.http import App, ClientGone, Message, Receive, Response, Scope, Send
 from predictor.serving.plain import plain_api
@@ -43,17 +43,34 @@ def application(engine: Engine, settings: Settings) -> App:
 
 
 def _routes(engine: Engine, max_rows: int) -> dict[str, Route]:
-    model = f"/v1/models/{engine.manifest.name}"
+    served = f"/v2/models/{engine.manifest.name}"
     return {
-        "/v1/models": ("GET", lambda _: Response(v1.models(engine))),
-        model: ("GET", lambda _: Response(v1.model(engine))),
-        f"{model}:predict": ("POST", lambda body: Response(v1.predict(engine, body, max_rows))),
+        **_v1(engine, f"/v1/models/{engine.manifest.name}", max_rows),
+        "/v2": ("GET", lambda _: Response(v2.server_metadata())),
+        **_v2(engine, served, max_rows),
+        **_v2(engine, f"{served}/versions/{engine.manifest.version}", max_rows),
         "/v2/health/live": ("GET", lambda _: Response(b'{"live":true}')),
         "/v2/health/ready": ("GET", lambda _: Response(b'{"ready":true}')),
         "/metrics": (
             "GET",
             lambda _: Response(generate_latest(), content_type=CONTENT_TYPE_LATEST),
         ),
+    }
+
+
+def _v1(engine: Engine, model: str, max_rows: int) -> dict[str, Route]:
+    return {
+        "/v1/models": ("GET", lambda _: Response(v1.models(engine))),
+        model: ("GET", lambda _: Response(v1.model(engine))),
+        f"{model}:predict": ("POST", lambda body: Response(v1.predict(engine, body, max_rows))),
+    }
+
+
+def _v2(engine: Engine, model: str, max_rows: int) -> dict[str, Route]:
+    return {
+        model: ("GET", lambda _: Response(v2.model_metadata(engine))),
+        f"{model}/ready": ("GET", lambda _: Response(v2.model_ready(engine))),
+        f"{model}/infer": ("POST", lambda body: Response(v2.infer(engine, body, max_rows))),
     }
 
 

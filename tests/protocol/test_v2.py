@@ -1,0 +1,257 @@
+"""The Open Inference Protocol over REST, black box."""
+
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from predictor import __version__
+from predictor.bundle import Manifest
+from predictor.contract import Row
+from predictor.training.columns import CONTRACT
+
+MODEL = "/v2/models/energy"
+INFER = f"{MODEL}/infer"
+Tensor = dict[str, Any]
+
+
+def columns(*rows: Row) -> list[Tensor]:
+    """Return rows as a tensor for each column."""
+    return [
+        {
+            "name": column.name,
+            "shape": [len(rows)],
+            "datatype": "BYTES" if type(rows[0][column.name]) is str else column.datatype,
+            "data": [row[column.name] for row in rows],
+        }
+        for column in CONTRACT.columns
+    ]
+
+
+def matrix(*rows: Row) -> Tensor:
+    """Return rows as one tensor, labels as their codes."""
+    data = [code for row in CONTRACT.encode_rows(list(rows)) for code in row]
+    return {"name": "rows", "shape": [len(rows), 8], "datatype": "FP64", "data": data}
+
+
+def infer(client: httpx.Client, inputs: object, **rest: object) -> httpx.Response:
+    return client.post(INFER, json={"inputs": inputs, **rest})
+
+
+def refusal(client: httpx.Client, inputs: object, **rest: object) -> str:
+    answer = infer(client, inputs, **rest)
+    assert answer.status_code == 400
+    assert list(answer.json()) == ["error"]
+    return str(answer.json()["error"])
+
+
+def test_the_server_tells_what_it_is(client: httpx.Client) -> None:
+    assert client.get("/v2").json() == {
+        "name": "energy-predictor",
+        "version": __version__,
+        "extensions": [],
+    }
+
+
+@pytest.mark.parametrize("path", [MODEL, f"{MODEL}/versions/{{version}}"])
+def test_metadata_are_the_contract(client: httpx.Client, manifest: Manifest, path: str) -> None:
+    path = path.format(version=manifest.version)
+    found = client.get(path).json()
+    assert found["name"] == "energy"
+    assert found["versions"] == [manifest.version]
+    assert [tensor["name"] for tensor in found["inputs"]] == list(CONTRACT.names)
+    assert {"name": "nsm", "datatype": "INT64", "shape": [-1]} in found["inputs"]
+    assert found["outputs"] == [
+        {"name": "usage_kwh", "datatype": "FP64", "shape": [-1]},
+        {"name": "lower", "datatype": "FP64", "shape": [-1]},
+        {"name": "upper", "datatype": "FP64", "shape": [-1]},
+        {"name": "warnings", "datatype": "BOOL", "shape": [-1, 3]},
+    ]
+    assert client.get(f"{path}/ready").json() == {"name": "energy", "ready": True}
+
+
+def test_golden_rows_get_their_answers_as_columns_and_as_a_matrix(
+    client: httpx.Client, manifest: Manifest
+) -> None:
+    golden = manifest.golden
+    for inputs in (columns(*golden.rows), [matrix(*golden.rows)]):
+        answer = infer(client, inputs)
+        assert answer.status_code == 200
+        body = answer.json()
+        assert (body["model_name"], body["model_version"]) == ("energy", manifest.version)
+        assert "id" not in body
+        found = {tensor["name"]: tensor for tensor in body["outputs"]}
+        count = len(golden.rows)
+        for name, values in {
+            "usage_kwh": golden.predictions,
+            "lower": golden.lower,
+            "upper": golden.upper,
+        }.items():
+            tensor = {"name": name, "datatype": "FP64", "shape": [count], "data": values}
+            assert found[name] == tensor
+        assert found["warnings"]["shape"] == [count, 3]
+        assert found["warnings"]["data"] == [False] * count * 3
+
+
+def test_v1_and_v2_give_the_same_numbers(client: httpx.Client, manifest: Manifest) -> None:
+    rows = manifest.golden.rows[:5]
+    v1 = client.post("/v1/models/energy:predict", json={"instances": rows}).json()
+    v2 = infer(client, columns(*rows)).json()
+    assert v2["outputs"][0]["data"] == v1["predictions"]
+
+
+def test_a_version_may_be_named_if_it_is_the_one_that_is_served(
+    client: httpx.Client, manifest: Manifest, row: Row
+) -> None:
+    body = {"inputs": columns(row)}
+    served = client.post(f"{MODEL}/versions/{manifest.version}/infer", json=body)
+    assert served.status_code == 200
+    other = client.post(f"{MODEL}/versions/1/infer", json=body)
+    assert other.status_code == 404
+    assert list(other.json()) == ["error"]
+
+
+def test_the_clients_id_comes_back(client: httpx.Client, row: Row) -> None:
+    assert infer(client, columns(row), id="17").json()["id"] == "17"
+
+
+def test_only_the_outputs_that_are_asked_for_come_back(client: httpx.Client, row: Row) -> None:
+    outputs = [{"name": "upper"}, {"name": "usage_kwh"}]
+    body = infer(client, columns(row), outputs=outputs).json()
+    assert [tensor["name"] for tensor in body["outputs"]] == ["upper", "usage_kwh"]
+    message = refusal(client, columns(row), outputs=[{"name": "price"}])
+    assert message == 'got output "price", expected one of usage_kwh, lower, upper, warnings'
+
+
+def test_a_row_in_doubt_has_its_flags(client: httpx.Client, row: Row) -> None:
+    body = infer(client, columns(row, row | {"lagging_power_factor": 0.7321})).json()
+    assert body["outputs"][3]["data"] == [False, False, False, False, True, False]
+
+
+def test_data_may_be_nested(client: httpx.Client, row: Row) -> None:
+    expected = infer(client, columns(row, row)).json()
+    nested = [
+        tensor | {"shape": [2, 1], "data": [[value] for value in tensor["data"]]}
+        for tensor in columns(row, row)
+    ]
+    assert infer(client, nested).json() == expected
+    flat = matrix(row, row)
+    values = list(flat["data"])
+    assert infer(client, [flat | {"data": [values[:8], values[8:]]}]).json() == expected
+
+
+def test_numbers_may_come_in_any_datatype_that_holds_them(client: httpx.Client, row: Row) -> None:
+    expected = infer(client, columns(row)).json()
+    inputs = [
+        tensor | {"datatype": {"co2": "INT8", "nsm": "UINT16"}.get(str(tensor["name"]), "FP32")}
+        if tensor["name"] in {"co2", "nsm", "lagging_power_factor"}
+        else tensor
+        for tensor in columns(row)
+    ]
+    assert infer(client, inputs).json() == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "message"),
+    [
+        ("co2", {"datatype": "BYTES"}, 'input co2: got datatype "BYTES", expected FP16, FP32'),
+        ("co2", {"datatype": "BOOL"}, 'input co2: got datatype "BOOL"'),
+        ("nsm", {"datatype": "FP64"}, 'input nsm: got datatype "FP64", expected BYTES, INT16'),
+        ("load_type", {"datatype": "INT64"}, 'input load_type: got datatype "INT64", expected BY'),
+        ("co2", {"shape": [1, 2]}, "input co2: got shape [1, 2], expected [n] or [n, 1]"),
+        ("co2", {"shape": []}, "input co2: got shape [], expected [n] or [n, 1]"),
+        ("co2", {"shape": [2]}, "input co2: got 1 elements, expected shape [2]"),
+        ("co2", {"shape": [-1]}, "input co2: got 1 elements, expected shape [-1]"),
+        ("co2", {"data": [[1]]}, "input co2: data are not nested as shape [1] says"),
+        ("co2", {"data": [True]}, "input co2, element 0: got true, expected FP64"),
+        ("co2", {"data": [None]}, "input co2, element 0: got null, expected FP64"),
+        ("co2", {"data": ["1"]}, 'input co2, element 0: got "1", expected FP64'),
+        ("co2", {"datatype": "INT8", "data": [128]}, "input co2, element 0: got 128, expected IN"),
+        ("co2", {"data": [-1]}, "row 0, column co2: got -1, expected a number from 0"),
+        ("nsm", {"data": [2**70]}, "input nsm, element 0: got "),
+        ("load_type", {"data": ["Heavy"]}, 'row 0, column load_type: got "Heavy", expected one'),
+        ("co2", {"name": "CO2"}, 'got input "CO2", expected only lagging_reactive_power'),
+        ("co2", {"name": "nsm"}, "two inputs have the same name"),
+        ("co2", {"shape": [2], "data": [0, 0]}, "got inputs of 1 and of 2 rows"),
+    ],
+)
+def test_a_wrong_tensor_is_named_with_what_was_expected(
+    client: httpx.Client, row: Row, column: str, change: Tensor, message: str
+) -> None:
+    inputs = [t | change if t["name"] == column else t for t in columns(row)]
+    assert refusal(client, inputs).startswith(message)
+
+
+def test_a_missing_column_is_named(client: httpx.Client, row: Row) -> None:
+    inputs = [tensor for tensor in columns(row) if tensor["name"] != "co2"]
+    assert refusal(client, inputs).startswith("input co2: got nothing, expected a number")
+    assert refusal(client, []).startswith("input lagging_reactive_power: got nothing")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shape": [2, 4]}, "input rows: got shape [2, 4], expected [n, 8]: lagging_reactive"),
+        ({"datatype": "BYTES"}, 'input rows: got datatype "BYTES", expected FP16'),
+        ({"data": [0] * 7 + [3]}, "row 0, column load_type: got 3, expected one of 0 (Light), 1"),
+        ({"data": [0] * 7 + [0.5]}, "row 0, column load_type: got 0.5, expected one of 0"),
+        ({"data": [[0] * 7, [0]]}, "input rows: data are not nested as shape [1, 8] says"),
+        ({"data": [0] * 5 + [0.5, 0, 0]}, "row 0, column nsm: got 0.5, expected a whole number"),
+        ({"shape": [0, 8], "data": []}, "got 0 rows, expected from 1 to 100"),
+        ({"shape": [101, 8], "data": [0] * 808}, "got 101 rows, expected from 1 to 100"),
+    ],
+)
+def test_a_wrong_matrix_is_refused(
+    client: httpx.Client, row: Row, change: Tensor, message: str
+) -> None:
+    assert refusal(client, [matrix(row) | change]).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the body is not JSON that can be read"),
+        (b"{", "the body is not JSON that can be read"),
+        (b"[]", "the body is not an inference request: Expected `object`, got `array`"),
+        (b"{}", "the body is not an inference request: Object missing required field `inputs`"),
+        (b'{"inputs": [{"name": 1}]}', "the body is not an inference request: Expected `str`"),
+        (b'{"inputs": [], "id": 7}', "the body is not an inference request: Expected `str | null`"),
+        (b'{"inputs": [[[[' + b"[" * 50_000, "the body is not"),
+    ],
+)
+def test_a_body_that_is_no_request_is_a_bad_request(
+    client: httpx.Client, content: bytes, message: str
+) -> None:
+    answer = client.post(INFER, content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(message)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+tensors = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(CONTRACT.names) | st.text(),
+        "shape": st.lists(st.integers(-(2**70), 2**70) | st.integers(0, 9), max_size=3),
+        "datatype": st.sampled_from(["FP64", "FP32", "INT64", "UINT8", "BYTES", "BOOL"]),
+        "data": st.lists(json_values, max_size=9),
+    }
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(tensors | json_values, max_size=9))
+def test_nothing_that_a_client_sends_is_the_servers_fault(
+    client: httpx.Client, inputs: list[object]
+) -> None:
+    try:
+        answer = infer(client, inputs)
+    except ValueError:  # what JSON cannot hold is not sent
+        return
+    assert answer.status_code in {200, 400}
+    assert answer.status_code == 200 or list(answer.json()) == ["error"]
