@@ -1,5 +1,6 @@
 """What a client sends and what it gets back: written by training, obeyed by serving."""
 
+import math
 import sys
 from collections import Counter
 from functools import cached_property
@@ -191,5 +192,7 @@ def quote(value: object) -> str:
     """Return a JSON value as a short quotation for an error message."""
     if type(value) is list or type(value) is dict:  # of any size, and nested to any depth
         return "an array" if type(value) is list else "an object"
+    if type(value) is float and not math.isfinite(value):  # which JSON has no word for
+        return str(value)
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…"

@@ -1,6 +1,6 @@
 """What every HTTP API here shares: bodies in, answers out, and one form for every error."""
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,14 @@ JSON = "application/json"
 
 class ClientGone(Exception):  # noqa: N818 - nobody is left to whom it would be an error
     """The client closed its connection in the middle of its request."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request's body, and its headers by their names in small letters; a GET has no body."""
+
+    body: bytes = b""
+    headers: Mapping[bytes, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,16 +68,19 @@ def _failure(status: int, message: str, headers: Mapping[str, str]) -> Response:
     return Response(msgspec.json.encode({"error": message}), status, headers=headers)
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Return a JSON request's body.
+async def read(
+    scope: Scope, receive: Receive, limit: int, content_types: Collection[str] = (JSON,)
+) -> Request:
+    """Return a request with its body.
 
-    Raises HTTPException, 415 when it says that it is something else and 413 when it is over `limit`
-    bytes; ClientGone when the connection ends before it does.
+    Raises HTTPException, 415 when it says that it is something else than the allowed types, and 413
+    when it is over `limit` bytes; ClientGone when the connection ends before it does.
     """
     headers = dict(scope["headers"])
-    content_type = headers.get(b"content-type", JSON.encode()).partition(b";")[0].strip().lower()
-    if content_type != JSON.encode():
-        raise HTTPException(415, f"send the body with the header Content-Type: {JSON}")
+    given = headers.get(b"content-type", JSON.encode()).partition(b";")[0].strip().lower()
+    if given.decode("latin-1") not in content_types:
+        allowed = " or ".join(content_types)
+        raise HTTPException(415, f"send the body with the header Content-Type: {allowed}")
     if int(headers.get(b"content-length", b"0")) > limit:
         raise _too_large(limit)
     body = bytearray()
@@ -81,7 +92,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         if len(body) > limit:
             raise _too_large(limit)
         if not message.get("more_body", False):
-            return bytes(body)
+            return Request(bytes(body), headers)
 
 
 def _too_large(limit: int) -> HTTPException:

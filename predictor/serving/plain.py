@@ -133,8 +133,8 @@ def _add_predictions(app: FastAPI, engine: Engine, settings: Settings) -> None:
     one, many = _answers(contract.target)
 
     async def predictions(request: Request, *, single: bool) -> list[dict[str, object]]:
-        body = await http.read_body(request.scope, request.receive, settings.max_body_bytes)
-        decoded = http.decode_json(body)
+        received = await http.read(request.scope, request.receive, settings.max_body_bytes)
+        decoded = http.decode_json(received.body)
         rows = [decoded] if single else decoded
         return _predictions(contract.target, *answer(engine, rows, settings.max_rows))
 

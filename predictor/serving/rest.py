@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from predictor.errors import InvalidInput
 from predictor.serving import http, metrics, v1, v2
+from predictor.serving.binary import CONTENT_TYPE
 from predictor.serving.engine import Engine
-from predictor.serving.http import App, ClientGone, Message, Receive, Response, Scope, Send
+from predictor.serving.http import App, ClientGone, Message, Receive, Request, Response, Scope, Send
 from predictor.serving.plain import plain_api
 from predictor.serving.settings import Settings
 
@@ -21,8 +23,17 @@ OTHER = "other"
 # What a client can bring about; anything else is a fault of this server, and is logged.
 CLIENT_ERRORS = (HTTPException, InvalidInput)
 
-# A route of a protocol: its method, and its answer to a body, which is empty for GET.
-Route = tuple[str, Callable[[bytes], Response]]
+# What V2 may be sent as: its binary extension is JSON with bytes behind it.
+V2_TYPES = (http.JSON, CONTENT_TYPE)
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route of a protocol: its method, its answer to a request, and what that may be sent as."""
+
+    method: str
+    respond: Callable[[Request], Response]
+    content_types: tuple[str, ...] = (http.JSON,)
 
 
 def application(engine: Engine, settings: Settings) -> App:
@@ -34,10 +45,12 @@ def application(engine: Engine, settings: Settings) -> App:
         path = scope["path"]
         if path not in routes and not path.startswith(PROTOCOLS):
             return await plain(scope, receive, send)
-        method, respond = _find(routes, scope)
-        posted = method == "POST"
-        body = await http.read_body(scope, receive, settings.max_body_bytes) if posted else b""
-        return await respond(body)(scope, receive, send)
+        route = _find(routes, scope)
+        request = Request()
+        if route.method == "POST":
+            limit = settings.max_body_bytes
+            request = await http.read(scope, receive, limit, route.content_types)
+        return await route.respond(request)(scope, receive, send)
 
     return _guarded(app)
 
@@ -46,12 +59,12 @@ def _routes(engine: Engine, max_rows: int) -> dict[str, Route]:
     served = f"/v2/models/{engine.manifest.name}"
     return {
         **_v1(engine, f"/v1/models/{engine.manifest.name}", max_rows),
-        "/v2": ("GET", lambda _: Response(v2.server_metadata())),
+        "/v2": Route("GET", lambda _: Response(v2.server_metadata())),
         **_v2(engine, served, max_rows),
         **_v2(engine, f"{served}/versions/{engine.manifest.version}", max_rows),
-        "/v2/health/live": ("GET", lambda _: Response(b'{"live":true}')),
-        "/v2/health/ready": ("GET", lambda _: Response(b'{"ready":true}')),
-        "/metrics": (
+        "/v2/health/live": Route("GET", lambda _: Response(b'{"live":true}')),
+        "/v2/health/ready": Route("GET", lambda _: Response(b'{"ready":true}')),
+        "/metrics": Route(
             "GET",
             lambda _: Response(generate_latest(), content_type=CONTENT_TYPE_LATEST),
         ),
@@ -60,17 +73,21 @@ def _routes(engine: Engine, max_rows: int) -> dict[str, Route]:
 
 def _v1(engine: Engine, model: str, max_rows: int) -> dict[str, Route]:
     return {
-        "/v1/models": ("GET", lambda _: Response(v1.models(engine))),
-        model: ("GET", lambda _: Response(v1.model(engine))),
-        f"{model}:predict": ("POST", lambda body: Response(v1.predict(engine, body, max_rows))),
+        "/v1/models": Route("GET", lambda _: Response(v1.models(engine))),
+        model: Route("GET", lambda _: Response(v1.model(engine))),
+        f"{model}:predict": Route(
+            "POST", lambda request: Response(v1.predict(engine, request.body, max_rows))
+        ),
     }
 
 
 def _v2(engine: Engine, model: str, max_rows: int) -> dict[str, Route]:
     return {
-        model: ("GET", lambda _: Response(v2.model_metadata(engine))),
-        f"{model}/ready": ("GET", lambda _: Response(v2.model_ready(engine))),
-        f"{model}/infer": ("POST", lambda body: Response(v2.infer(engine, body, max_rows))),
+        model: Route("GET", lambda _: Response(v2.model_metadata(engine))),
+        f"{model}/ready": Route("GET", lambda _: Response(v2.model_ready(engine))),
+        f"{model}/infer": Route(
+            "POST", lambda request: v2.infer(engine, request, max_rows), V2_TYPES
+        ),
     }
 
 
@@ -80,7 +97,7 @@ def _find(routes: dict[str, Route], scope: Scope) -> Route:
     if path not in routes:
         raise HTTPException(404, f"nothing is here; there is {', '.join(routes)}")
     scope["route"] = path
-    method = routes[path][0]
+    method = routes[path].method
     if scope["method"] != method:
         raise HTTPException(405, f"use {method} here", {"Allow": method})
     return routes[path]

@@ -1,42 +1,25 @@
 """The Open Inference Protocol (KServe's V2) over REST, from bytes to bytes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 
 import msgspec
-import numpy as np
 
 from predictor import __version__
-from predictor.contract import LOWER, UPPER, WARNINGS, Column, Contract, quote
+from predictor.contract import LOWER, UPPER, WARNINGS, Contract, quote
 from predictor.errors import JSON_ERRORS, InvalidInput
-from predictor.serving import metrics
+from predictor.serving import binary, http, metrics
 from predictor.serving.answer import answer
 from predictor.serving.engine import Engine, Prediction
+from predictor.serving.tensors import NONE, InputTensor, Parameters, binary_data, rows
 
-INTEGERS = frozenset(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
-FLOATS = frozenset({"FP16", "FP32", "FP64"})
-# The datatypes in which a column of a contract may come.
-DATATYPES = {
-    "FP64": FLOATS | INTEGERS,
-    "INT64": INTEGERS | {"BYTES"},
-    "BYTES": frozenset({"BYTES"}),
-}
-
-
-class InputTensor(msgspec.Struct, frozen=True):
-    """A tensor of a request: its elements in row-major order, flat or nested."""
-
-    name: str
-    shape: list[int]
-    datatype: str
-    data: list[object]
+HEADER = binary.HEADER.lower().encode()
 
 
 class RequestedOutput(msgspec.Struct, frozen=True):
     """An output that the client wants; without any it gets all."""
 
     name: str
+    parameters: Parameters = NONE
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -45,15 +28,17 @@ class Request(msgspec.Struct, frozen=True):
     inputs: list[InputTensor]
     id: str | None = None
     outputs: list[RequestedOutput] = []
+    parameters: Parameters = NONE
 
 
-class OutputTensor(msgspec.Struct, frozen=True):
+class OutputTensor(msgspec.Struct, frozen=True, omit_defaults=True):
     """A tensor of a response."""
 
     name: str
     datatype: str
     shape: list[int]
-    data: list[float] | list[bool]
+    data: list[float] | list[bool] | None = None
+    parameters: Parameters = NONE
 
 
 class Response(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -77,7 +62,11 @@ class _Tensor:
 def server_metadata() -> bytes:
     """Return the body of `GET /v2`."""
     return msgspec.json.encode(
-        {"name": "energy-predictor", "version": __version__, "extensions": []}
+        {
+            "name": "energy-predictor",
+            "version": __version__,
+            "extensions": ["binary_tensor_data"],
+        }
     )
 
 
@@ -100,21 +89,68 @@ def model_ready(engine: Engine) -> bytes:
     return msgspec.json.encode({"name": engine.manifest.name, "ready": True})
 
 
-def infer(engine: Engine, body: bytes, max_rows: int) -> bytes:
-    """Return the body that answers `POST /v2/models/NAME/infer`; raises InvalidInput."""
-    request = _decode(body)
+def infer(engine: Engine, request: http.Request, max_rows: int) -> http.Response:
+    """Return the answer to `POST /v2/models/NAME/infer`; raises InvalidInput."""
+    length = request.headers.get(HEADER)
+    content, behind = binary.split(request.body, length) if length else (request.body, b"")
+    asked = _decode(content)
+    inputs = _with_data(asked.inputs, behind)
     contract, manifest = engine.manifest.contract, engine.manifest
-    known = [tensor.name for tensor in _outputs(contract)]
-    wanted = [output.name for output in request.outputs] or known
-    for name in wanted:
-        if name not in known:
-            message = f"got output {quote(name)}, expected one of {', '.join(known)}"
-            raise InvalidInput(message)
-    prediction, _ = answer(engine, _rows(contract, request.inputs), max_rows)
+    wanted = _wanted(contract, asked)
+    prediction, _ = answer(engine, rows(contract, inputs), max_rows)
     with metrics.POSTPROCESS_SECONDS.labels(manifest.name).time():
-        outputs = [_output(contract, prediction, name) for name in wanted]
-        response = Response(manifest.name, manifest.version, outputs, request.id)
-        return msgspec.json.encode(response)
+        outputs = [
+            _output(contract, prediction, name, as_bytes=as_bytes)
+            for name, as_bytes in wanted.items()
+        ]
+        response = Response(manifest.name, manifest.version, [o for o, _ in outputs], asked.id)
+        return _encoded(response, b"".join(blob for _, blob in outputs))
+
+
+def _encoded(response: Response, behind: bytes) -> http.Response:
+    """Return a response; only one with tensors behind its JSON says how long that is."""
+    content = msgspec.json.encode(response)
+    if all(output.parameters is NONE for output in response.outputs):
+        return http.Response(content)
+    headers = {binary.HEADER: str(len(content))}
+    return http.Response(content + behind, content_type=binary.CONTENT_TYPE, headers=headers)
+
+
+def _wanted(contract: Contract, request: Request) -> dict[str, bool]:
+    """Return the names of the outputs that are asked for, and whether each is to be bytes."""
+    known = [tensor.name for tensor in _outputs(contract)]
+    default = request.parameters.binary_data_output
+    wanted = {}
+    for output in request.outputs or [RequestedOutput(name) for name in known]:
+        if output.name not in known:
+            message = f"got output {quote(output.name)}, expected one of {', '.join(known)}"
+            raise InvalidInput(message)
+        asked = output.parameters.binary_data
+        wanted[output.name] = default if asked is None else asked
+    return wanted
+
+
+def _with_data(inputs: list[InputTensor], behind: bytes) -> list[InputTensor]:
+    """Return the inputs, each with its data, of which some are bytes behind the JSON."""
+    found = []
+    for tensor in inputs:
+        size = tensor.parameters.binary_data_size
+        if (size is None) == (tensor.data is None):
+            message = f"input {tensor.name}: expected either data or the size of binary data"
+            raise InvalidInput(message)
+        if size is not None:
+            if size > len(behind):
+                got = f"got {len(behind)} bytes behind the JSON"
+                message = f"input {tensor.name}: {got}, expected {size} or more"
+                raise InvalidInput(message)
+            content, behind = behind[:size], behind[size:]
+            found.append(msgspec.structs.replace(tensor, data=binary_data(tensor, content)))
+        else:
+            found.append(tensor)
+    if behind:
+        message = f"got {len(behind)} bytes behind the JSON that are no input's"
+        raise InvalidInput(message)
+    return found
 
 
 def _decode(body: bytes) -> Request:
@@ -134,120 +170,20 @@ def _outputs(contract: Contract) -> list[_Tensor]:
     return [*numbers, warnings] if contract.warnings else numbers
 
 
-def _output(contract: Contract, prediction: Prediction, name: str) -> OutputTensor:
-    if name == WARNINGS:
-        flags = prediction.warnings
-        return OutputTensor(name, "BOOL", list(flags.shape), flags.ravel().tolist())
+def _output(
+    contract: Contract, prediction: Prediction, name: str, *, as_bytes: bool
+) -> tuple[OutputTensor, bytes]:
+    """Return an output as the JSON has it, and what of it is behind the JSON."""
     arrays = {
-        contract.target.name: prediction.values,
-        LOWER: prediction.lower,
-        UPPER: prediction.upper,
+        contract.target.name: ("FP64", prediction.values),
+        LOWER: ("FP64", prediction.lower),
+        UPPER: ("FP64", prediction.upper),
+        WARNINGS: ("BOOL", prediction.warnings),
     }
-    return OutputTensor(name, "FP64", [len(arrays[name])], arrays[name].tolist())
-
-
-def _rows(contract: Contract, inputs: list[InputTensor]) -> list[list[object]]:
-    """Return a request's rows, each in the contract's order: from a matrix, or from columns."""
-    if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].shape[1] != 1:
-        return _from_matrix(contract, inputs[0])
-    tensors = {tensor.name: tensor for tensor in inputs}
-    if len(tensors) < len(inputs):
-        message = "two inputs have the same name"
-        raise InvalidInput(message)
-    for name in tensors:
-        if name not in contract.columns_by_name:
-            message = f"got input {quote(name)}, expected only {', '.join(contract.names)}"
-            raise InvalidInput(message)
-    columns = []
-    for column in contract.columns:
-        if column.name not in tensors:
-            message = f"input {column.name}: got nothing, expected {column.expectation}"
-            raise InvalidInput(message)
-        columns.append(_from_column(column, tensors[column.name]))
-    return _transposed(columns)
-
-
-def _from_column(column: Column, tensor: InputTensor) -> list[object]:
-    allowed = DATATYPES[column.datatype]
-    if tensor.datatype not in allowed:
-        expected = ", ".join(sorted(allowed))
-        message = f"input {tensor.name}: got datatype {quote(tensor.datatype)}, expected {expected}"
-        raise InvalidInput(message)
-    if len(tensor.shape) not in {1, 2} or tensor.shape[1:] not in ([], [1]):
-        message = f"input {tensor.name}: got shape {tensor.shape}, expected [n] or [n, 1]"
-        raise InvalidInput(message)
-    return _elements(tensor)
-
-
-def _from_matrix(contract: Contract, tensor: InputTensor) -> list[list[object]]:
-    """Return the rows of one tensor of numbers, in which a label is its code."""
-    width = len(contract.columns)
-    if tensor.shape[1] != width:
-        names = ", ".join(contract.names)
-        message = f"input {tensor.name}: got shape {tensor.shape}, expected [n, {width}]: {names}"
-        raise InvalidInput(message)
-    if tensor.datatype not in DATATYPES["FP64"]:
-        expected = ", ".join(sorted(DATATYPES["FP64"]))
-        message = f"input {tensor.name}: got datatype {quote(tensor.datatype)}, expected {expected}"
-        raise InvalidInput(message)
-    elements = _elements(tensor)
-    rows = [elements[start : start + width] for start in range(0, len(elements), width)]
-    for index, column in enumerate(contract.columns):
-        if column.datatype == "BYTES":
-            for number, row in enumerate(rows):
-                row[index] = _label(column, row[index], number)
-    return rows
-
-
-def _label(column: Column, code: object, number: int) -> str:
-    for name in column.names:
-        if code == column.labels[name]:
-            return name
-    codes = ", ".join(f"{code} ({column.label(code)})" for code in range(len(column.names)))
-    message = f"row {number}, column {column.name}: got {quote(code)}, expected one of {codes}"
-    raise InvalidInput(message)
-
-
-def _transposed(columns: list[list[object]]) -> list[list[object]]:
-    lengths = sorted({len(column) for column in columns})
-    if len(lengths) > 1:
-        message = f"got inputs of {lengths[0]} and of {lengths[-1]} rows, expected as many of each"
-        raise InvalidInput(message)
-    return [list(row) for row in zip(*columns, strict=True)]
-
-
-def _elements(tensor: InputTensor) -> list[object]:
-    """Return a tensor's elements in row-major order, each of its datatype."""
-    elements = _flat(tensor)
-    fits = _kind(tensor.datatype)
-    for number, element in enumerate(elements):
-        if not fits(element):
-            what = f"input {tensor.name}, element {number}: got {quote(element)}"
-            message = f"{what}, expected {tensor.datatype}"
-            raise InvalidInput(message)
-    return elements
-
-
-def _flat(tensor: InputTensor) -> list[object]:
-    data, rows = tensor.data, tensor.shape[0]
-    if data and type(data[0]) is list:
-        nested = [row if type(row) is list else [] for row in data]
-        if len(tensor.shape) == 2 and all(len(row) == tensor.shape[1] for row in nested):
-            data = [element for row in nested for element in row]
-        else:
-            message = f"input {tensor.name}: data are not nested as shape {tensor.shape} says"
-            raise InvalidInput(message)
-    if rows < 0 or len(data) != prod(tensor.shape):
-        message = f"input {tensor.name}: got {len(data)} elements, expected shape {tensor.shape}"
-        raise InvalidInput(message)
-    return data
-
-
-def _kind(datatype: str) -> Callable[[object], bool]:
-    """Return what tells whether a JSON value is of a datatype; a boolean is no number."""
-    if datatype == "BYTES":
-        return lambda element: type(element) is str
-    if datatype in FLOATS:
-        return lambda element: type(element) is float or type(element) is int
-    limits = np.iinfo(datatype.lower())
-    return lambda element: type(element) is int and limits.min <= element <= limits.max
+    datatype, array = arrays[name]
+    shape = list(array.shape)
+    if as_bytes:
+        content = binary.encode(array, datatype)
+        parameters = Parameters(binary_data_size=len(content))
+        return OutputTensor(name, datatype, shape, parameters=parameters), content
+    return OutputTensor(name, datatype, shape, array.ravel().tolist()), b""

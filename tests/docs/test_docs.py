@@ -51,7 +51,7 @@ def test_every_metric_has_its_row_with_its_labels() -> None:
 def test_every_route_is_in_the_reference(bundle_folder: Path) -> None:
     engine, settings = Engine(bundle.read(bundle_folder)), Settings()
     protocols = rest._routes(engine, settings.max_rows)
-    routes = {f"{method} {path}" for path, (method, _) in protocols.items()}
+    routes = {f"{route.method} {path}" for path, route in protocols.items()}
     for path, operations in plain_api(engine, settings).openapi()["paths"].items():
         routes |= {f"{method.upper()} {path}" for method in operations}
     routes = {route.replace(engine.manifest.version, "VERSION") for route in routes}

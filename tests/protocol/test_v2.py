@@ -1,8 +1,10 @@
 """The Open Inference Protocol over REST, black box."""
 
+import json
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -51,7 +53,7 @@ def test_the_server_tells_what_it_is(client: httpx.Client) -> None:
     assert client.get("/v2").json() == {
         "name": "energy-predictor",
         "version": __version__,
-        "extensions": [],
+        "extensions": ["binary_tensor_data"],
     }
 
 
@@ -255,3 +257,155 @@ def test_nothing_that_a_client_sends_is_the_servers_fault(
         return
     assert answer.status_code in {200, 400}
     assert answer.status_code == 200 or list(answer.json()) == ["error"]
+
+
+NUMPY = {"FP64": "<f8", "FP32": "<f4", "INT64": "<i8", "INT32": "<i4", "BOOL": "|b1"}
+
+
+def packed(tensor: Tensor) -> tuple[Tensor, bytes]:
+    """Return a tensor without its data, and its data as bytes."""
+    data = tensor["data"]
+    if tensor["datatype"] == "BYTES":
+        blob = b"".join(len(t.encode()).to_bytes(4, "little") + t.encode() for t in data)
+    else:
+        blob = np.array(data, NUMPY[tensor["datatype"]]).tobytes()
+    bare = {key: value for key, value in tensor.items() if key != "data"}
+    return bare | {"parameters": {"binary_data_size": len(blob)}}, blob
+
+
+def post(client: httpx.Client, request: object, behind: bytes, **headers: str) -> httpx.Response:
+    content = json.dumps(request).encode()
+    given = {"inference-header-content-length": str(len(content))}
+    given |= {"content-type": "application/octet-stream"}
+    replaced = {name.replace("_", "-"): value for name, value in headers.items()}
+    return client.post(INFER, content=content + behind, headers=given | replaced)
+
+
+def unpacked(answer: httpx.Response) -> dict[str, list[object]]:
+    """Return the outputs of an answer whose data are behind its JSON."""
+    assert answer.headers["content-type"] == "application/octet-stream"
+    length = int(answer.headers["inference-header-content-length"])
+    behind, found = answer.content[length:], {}
+    for output in json.loads(answer.content[:length])["outputs"]:
+        size = output["parameters"]["binary_data_size"]
+        assert "data" not in output
+        array = np.frombuffer(behind[:size], NUMPY[output["datatype"]])
+        found[output["name"]] = array.reshape(output["shape"]).tolist()
+        behind = behind[size:]
+    assert behind == b""
+    return found
+
+
+def test_golden_rows_get_their_answers_as_bytes_in_both_directions(
+    client: httpx.Client, manifest: Manifest
+) -> None:
+    golden = manifest.golden
+    for inputs in (columns(*golden.rows), [matrix(*golden.rows)]):
+        tensors, blobs = zip(*map(packed, inputs), strict=True)
+        request = {"inputs": tensors, "parameters": {"binary_data_output": True}}
+        answer = post(client, request, b"".join(blobs))
+        assert answer.status_code == 200
+        assert unpacked(answer) == {
+            "usage_kwh": golden.predictions,
+            "lower": golden.lower,
+            "upper": golden.upper,
+            "warnings": [[False] * 3] * len(golden.rows),
+        }
+
+
+def test_each_output_may_be_asked_for_as_bytes_or_as_json(client: httpx.Client, row: Row) -> None:
+    expected = infer(client, columns(row)).json()["outputs"]
+    asked: list[Tensor] = [
+        {"name": "lower", "parameters": {"binary_data": True}},
+        {"name": "upper"},
+    ]
+    answer = infer(client, columns(row), outputs=asked)
+    length = int(answer.headers["inference-header-content-length"])
+    lower, upper = json.loads(answer.content[:length])["outputs"]
+    assert lower["parameters"] == {"binary_data_size": 8}
+    assert np.frombuffer(answer.content[length:], "<f8").tolist() == expected[1]["data"]
+    assert upper == expected[2]
+    asked[0]["parameters"] = {"binary_data": False}
+    plain = infer(client, columns(row), outputs=asked, parameters={"binary_data_output": True})
+    assert plain.headers["content-type"] == "application/octet-stream"
+
+
+def test_some_inputs_may_be_bytes_and_others_json(client: httpx.Client, row: Row) -> None:
+    expected = infer(client, columns(row)).json()
+    first, *others = columns(row)
+    bare, blob = packed(first)
+    assert post(client, {"inputs": [*others, bare]}, blob).json() == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "behind", "message"),
+    [
+        ({"parameters": {"binary_data_size": 9}}, b"", "input co2: got 8 bytes behind the JSON"),
+        ({}, b"x", "got 1 bytes behind the JSON that are no input's"),
+        ({"data": [0]}, b"", "input co2: expected either data or the size of binary data"),
+        ({"parameters": {}}, b"", "input co2: expected either data or the size of binary data"),
+        ({"parameters": {"binary_data_size": -1}}, b"", "the body is not an inference request"),
+        ({"datatype": "INT32", "shape": [1]}, b"", "input co2: got 2 elements, expected shape"),
+        ({"datatype": "FP80"}, b"", 'input co2: got datatype "FP80"'),
+        ({"datatype": "BYTES"}, b"", 'input co2: got datatype "BYTES"'),
+    ],
+)
+def test_wrong_bytes_are_named_with_their_input(
+    client: httpx.Client, row: Row, change: Tensor, behind: bytes, message: str
+) -> None:
+    tensors = columns(row)
+    bare, blob = packed(tensors[2])
+    tensors[2] = bare | change
+    answer = post(client, {"inputs": tensors}, blob + behind)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("blob", "message"),
+    [
+        (b"\x05\0\0\0Light\x01\0", "input load_type, element 1: its length is over"),
+        (b"\xff\xff\xff\xffLight", "input load_type, element 0: its length is over"),
+        (b"\x01\0\0\0\xff", "input load_type, element 0: got bytes that are not UTF-8"),
+        (b"\0\0\0\0", 'row 0, column load_type: got "", expected one of Light'),
+        (b"", "input load_type: got 0 elements, expected shape [1]"),
+    ],
+)
+def test_wrong_texts_are_named_with_their_element(
+    client: httpx.Client, row: Row, blob: bytes, message: str
+) -> None:
+    tensors = columns(row)
+    parameters = {"binary_data_size": len(blob)}
+    tensors[7] = {key: v for key, v in tensors[7].items() if key != "data"}
+    tensors[7] |= {"parameters": parameters}
+    answer = post(client, {"inputs": tensors}, blob)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(message)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_refused_as_such(
+    client: httpx.Client, row: Row, number: float
+) -> None:
+    tensors = columns(row)
+    tensors[2], blob = packed(tensors[2] | {"data": [number]})
+    answer = post(client, {"inputs": tensors}, blob)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(f"row 0, column co2: got {number}, expected a number")
+
+
+@pytest.mark.parametrize("length", ["-1", "1e3", "99999", "9" * 5000, "x", "²"])
+def test_a_wrong_length_of_the_json_is_refused(client: httpx.Client, row: Row, length: str) -> None:
+    headers = [(b"inference-header-content-length", length.encode("latin-1"))]
+    body = json.dumps({"inputs": columns(row)}).encode()
+    answer = client.post(INFER, content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("header Inference-Header-Content-Length: got ")
+
+
+def test_bytes_without_the_header_are_no_json(client: httpx.Client) -> None:
+    headers = {"content-type": "application/octet-stream"}
+    answer = client.post(INFER, content=b"\0" * 64, headers=headers)
+    assert answer.status_code == 400
+    other = client.post("/v1/models/energy:predict", content=b"\0", headers=headers)
+    assert other.status_code == 415

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import optuna
 
 from predictor.training.ensemble.boosters import Recipe, Sample
@@ -40,7 +41,7 @@ def search(
         def error(candidate: Recipe, name: str = name) -> float:
             [staged] = cross_fit(sample, {name: candidate}, seed, lambda _: None).values()
             step(name)
-            return float(staged.errors.mean(axis=0).min())
+            return float(np.min(staged.errors.mean(axis=0)))
 
         found[name] = _best(SPACES[name], recipe, trials, seed, error)
     return found

@@ -22,7 +22,8 @@ def predicted_against_actual(
 ) -> bytes:
     """Draw one point a row, and the line on which they would all lie."""
     figure, axes = _figure("Predicted against actual, rows not fitted on")
-    ends = [float(min(actual.min(), predicted.min())), float(max(actual.max(), predicted.max()))]
+    both = np.concatenate([actual, predicted])
+    ends = [float(np.min(both)), float(np.max(both))]
     axes.plot(ends, ends, color=GREY, linewidth=1)
     axes.scatter(actual, predicted, s=2, color=BLUE, alpha=0.4, linewidths=0)
     axes.set_xlabel(f"actual, {unit}")
