@@ -21,6 +21,9 @@ DATATYPES = {
 }
 
 
+LONGEST_NAME = 200
+
+
 class Parameters(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the binary data extension asks of a tensor, or of all outputs, and says of one."""
 
@@ -35,7 +38,8 @@ NONE = Parameters()
 class InputTensor(msgspec.Struct, frozen=True):
     """A tensor of a request: its elements in row-major order, flat, nested, or behind the JSON."""
 
-    name: str
+    # Which comes back in error messages.
+    name: Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
     shape: list[int]
     datatype: str
     data: list[object] | None = None

@@ -53,14 +53,17 @@ def test_golden_rows_are_predicted_through_port_forward(
 ) -> None:
     answer = client.post(PREDICT, json={"instances": manifest.golden.rows})
     assert answer.status_code == 200
-    predictions = answer.json()["predictions"]
-    assert predictions == pytest.approx(manifest.golden.predictions, abs=1e-9)
+    body, golden = answer.json(), manifest.golden
+    assert body["predictions"] == pytest.approx(golden.predictions, abs=1e-9)
+    assert body["lower"] == pytest.approx(golden.lower, abs=1e-9)
+    assert body["upper"] == pytest.approx(golden.upper, abs=1e-9)
 
 
 def test_the_service_is_reached_through_the_api_server(namespace: Namespace) -> None:
     service = f"/api/v1/namespaces/{namespace.name}/services/{SERVICE}:80/proxy"
     assert raw(f"{service}/v1/models") == {"models": ["energy"]}
     assert raw(f"{service}/v2/health/ready") == {"ready": True}
+    assert raw(f"{service}/v2/models/energy/ready") == {"name": "energy", "ready": True}
 
 
 def test_helm_test_makes_predictions_from_a_pod(namespace: Namespace) -> None:

@@ -219,6 +219,7 @@ def test_a_wrong_matrix_is_refused(
         (b"[]", "the body is not an inference request: Expected `object`, got `array`"),
         (b"{}", "the body is not an inference request: Object missing required field `inputs`"),
         (b'{"inputs": [{"name": 1}]}', "the body is not an inference request: Expected `str`"),
+        (b'{"inputs": [{"name": "%s"}]}' % (b"x" * 201), "the body is not an inference request"),
         (b'{"inputs": [], "id": 7}', "the body is not an inference request: Expected `str | null`"),
         (b'{"inputs": [[[[' + b"[" * 50_000, "the body is not"),
     ],
