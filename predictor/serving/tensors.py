@@ -11,6 +11,8 @@ from predictor.contract import Column, Contract, quote
 from predictor.errors import InvalidInput
 from predictor.serving import binary
 
+# A name that a client made up comes back in an error's sentence.
+LONGEST_NAME = 200
 INTEGERS = frozenset(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
 FLOATS = frozenset({"FP16", "FP32", "FP64"})
 # The datatypes in which a column of a contract may come.
@@ -19,9 +21,6 @@ DATATYPES = {
     "INT64": INTEGERS | {"BYTES"},
     "BYTES": frozenset({"BYTES"}),
 }
-
-
-LONGEST_NAME = 200
 
 
 class Parameters(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -38,7 +37,6 @@ NONE = Parameters()
 class InputTensor(msgspec.Struct, frozen=True):
     """A tensor of a request: its elements in row-major order, flat, nested, or behind the JSON."""
 
-    # Which comes back in error messages.
     name: Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
     shape: list[int]
     datatype: str

@@ -38,7 +38,8 @@ class FeatureVars:
 
     `matrix` is float32, (n, features). The others are (n, 1), or a scalar for all rows: `middle`,
     `half_width`, `low` and `high` float64 in the target's unit, `known` a boolean that is false
-    where these say nothing of the row. `warnings` is a boolean, (n, warnings of the contract).
+    where these say nothing of the row, and `sound` one that is false where they contradict
+    themselves. `warnings` is a boolean, (n, warnings of the contract).
     """
 
     matrix: Var
@@ -47,6 +48,7 @@ class FeatureVars:
     low: Var
     high: Var
     known: Var
+    sound: Var
     warnings: Var | None = None
 
 
@@ -60,6 +62,13 @@ class Features:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     known: NDArray[np.bool_]
+    sound: NDArray[np.bool_]
+
+    @property
+    def teaches(self) -> NDArray[np.bool_]:
+        """Which rows, (n,), leave their target a place that can be learned."""
+        found: NDArray[np.bool_] = self.known & self.sound & (self.half_width > 0)
+        return found
 
     def take(self, rows: NDArray[np.intp]) -> "Features":
         """Return some of the rows."""
@@ -110,6 +119,7 @@ def plain(columns: Var, contract: Contract) -> FeatureVars:
         low=_number(target.minimum),
         high=_number(target.maximum),
         known=op.const(np.True_),
+        sound=op.const(np.True_),
     )
 
 
@@ -135,6 +145,7 @@ def anchored(columns: Var, contract: Contract) -> FeatureVars:
     day = _pick(columns, contract, ("day_of_week",))
     weekend = op.cast(op.greater_or_equal(day, _number(SATURDAY)), to=np.float64)
     matrix = op.concat([columns, weekend, low, high, middle, half_width], axis=1)
+    contradicts, is_fraction = _doubts(columns, contract, triangle)
     return FeatureVars(
         matrix=op.cast(matrix, to=np.float32),
         middle=middle,
@@ -142,7 +153,8 @@ def anchored(columns: Var, contract: Contract) -> FeatureVars:
         low=low,
         high=high,
         known=op.not_(unlimited),
-        warnings=op.concat([*_doubts(columns, contract, triangle), unlimited], axis=1),
+        sound=op.not_(contradicts),
+        warnings=op.concat([contradicts, is_fraction, unlimited], axis=1),
     )
 
 

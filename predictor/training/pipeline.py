@@ -85,14 +85,14 @@ def problem_of(dataset: Dataset, track: Track) -> Problem:
 
     What is fitted is where in its interval the target lies. A row weighs the square of its
     interval's half-width, so that the squared error that is minimised is that of the target in its
-    own unit; a row of which the features know nothing weighs nothing.
+    own unit; a row of which the features know nothing, or that contradicts itself, weighs nothing.
     """
     found = compute(track.features, dataset.columns, track.contract)
-    known = found.known & (found.half_width > 0)
+    known = found.teaches
     if known.sum() < FEWEST_ROWS:
         message = (
-            f"{dataset.source}: the power factors limit the target of {known.sum()} rows, training "
-            f"takes {FEWEST_ROWS} or more"
+            f"{dataset.source}: the power factors limit the target of {known.sum()} rows without "
+            f"contradiction, training takes {FEWEST_ROWS} or more"
         )
         raise DataError(message)
     width = np.where(known, found.half_width, 1)

@@ -52,7 +52,7 @@ def calibrate(
     A group with too few rows for its own reach has that of all rows, and one without any has what
     is usual for all.
     """
-    placed = found.known & (found.half_width > 0)
+    placed = found.teaches
     residuals = np.abs(target - place(found, unseen))[placed] / found.half_width[placed]
     everything = _reach(residuals, otherwise=1.0)
     codes = range(group_count)

@@ -164,12 +164,15 @@ def test_wide_intervals_are_no_reason_to_refuse_a_right_graph(
     assert 3e-4 < found.manifest.parity.tolerance < 1e-3
 
 
-def test_what_the_features_know_nothing_of_weighs_nothing(month: Dataset) -> None:
+def test_what_the_features_know_nothing_of_or_contradict_weighs_nothing(month: Dataset) -> None:
     columns = month.columns.copy()
     columns[7, 3:5] = 100
+    columns[8, :5] = [3, 10, 0, 80, 90]
     problem = pipeline.problem_of(replace(month, columns=columns), ANCHORED)
     assert not problem.found.known[7]
-    assert problem.sample.weight[7] == problem.sample.target[7] == 0
+    assert not problem.found.sound[8]
+    for row in (7, 8):
+        assert problem.sample.weight[row] == problem.sample.target[row] == 0
     assert problem.sample.weight.mean() == pytest.approx(1)
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ def free(rows: int) -> Features:
     """Return features that know every row, and leave its target free."""
     ones = np.ones(rows)
     return Features(
-        np.empty((rows, 0), np.float32), 0 * ones, ones, -1e9 * ones, 1e9 * ones, ones > 0
+        np.empty((rows, 0), np.float32), 0 * ones, ones, -1e9 * ones, 1e9 * ones, ones > 0, ones > 0
     )
 
 
@@ -41,6 +43,13 @@ def test_the_reach_is_the_rank_that_holds_one_row_more() -> None:
     assert calibrate(free(19), groups, 1, target, np.zeros(19)).reach.tolist() == [18.0]
 
 
+def test_a_row_that_contradicts_itself_is_no_measure_of_others() -> None:
+    groups, target = np.zeros(20, np.intp), np.append(np.arange(1.0, 20.0), 1e6)
+    sound = np.arange(20) < 19
+    found = calibrate(replace(free(20), sound=sound), groups, 1, target, np.zeros(20))
+    assert found.reach.tolist() == [18.0]
+
+
 def test_a_group_with_too_few_rows_has_the_reach_of_all() -> None:
     target = np.concatenate([np.arange(1.0, 101.0), [500.0]])
     groups = np.array([0] * 100 + [1])
@@ -59,7 +68,9 @@ def test_a_group_without_rows_has_what_is_usual_for_all() -> None:
 
 def test_no_answer_leaves_its_bounds() -> None:
     ones = np.ones(3)
-    found = Features(np.empty((3, 0), np.float32), 5 * ones, ones, 4 * ones, 6 * ones, ones > 0)
+    found = Features(
+        np.empty((3, 0), np.float32), 5 * ones, ones, 4 * ones, 6 * ones, ones > 0, ones > 0
+    )
     calibration = Calibration(np.array([1.5]), np.array([[0.0, 1.0, 2.0]]))
     answers = answer(found, np.zeros(3, np.intp), np.array([-7.0, 0.0, 7.0]), calibration)
     assert answers.values.tolist() == [4, 5, 6]
@@ -69,7 +80,7 @@ def test_no_answer_leaves_its_bounds() -> None:
 
 def test_an_unknown_row_gets_what_its_group_usually_has_from_its_lower_bound_on() -> None:
     low = np.array([0.0, 1.5, 9.0])
-    found = Features(np.empty((3, 0), np.float32), low, 0 * low, low, low, low < 0)
+    found = Features(np.empty((3, 0), np.float32), low, 0 * low, low, low, low < 0, low >= 0)
     calibration = Calibration(np.array([1.0]), np.array([[1.0, 2.0, 3.0]]))
     answers = answer(found, np.zeros(3, np.intp), np.zeros(3), calibration)
     assert answers.lower.tolist() == [1, 1.5, 9]
