@@ -11,8 +11,10 @@ from predictor.contract import Column, Contract, quote
 from predictor.errors import InvalidInput
 from predictor.serving import binary
 
-# A name that a client made up comes back in an error's sentence.
+# A name and a shape that a client made up come back in an error's sentence.
 LONGEST_NAME = 200
+LONGEST_SHAPE = 8
+Size = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31)]
 INTEGERS = frozenset(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
 FLOATS = frozenset({"FP16", "FP32", "FP64"})
 # The datatypes in which a column of a contract may come.
@@ -38,7 +40,7 @@ class InputTensor(msgspec.Struct, frozen=True):
     """A tensor of a request: its elements in row-major order, flat, nested, or behind the JSON."""
 
     name: Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
-    shape: list[int]
+    shape: Annotated[list[Size], msgspec.Meta(max_length=LONGEST_SHAPE)]
     datatype: str
     data: list[object] | None = None
     parameters: Parameters = NONE
@@ -143,10 +145,9 @@ def _flat(tensor: InputTensor) -> list[object]:
 
 def binary_data(tensor: InputTensor, content: bytes) -> list[object]:
     """Return a tensor's elements; one of a datatype that no column has is refused by that later."""
-    known = {*binary.DTYPES, "BYTES"}
-    return (
-        binary.elements(tensor.name, tensor.datatype, content) if tensor.datatype in known else []
-    )
+    if tensor.datatype not in {*binary.DTYPES, "BYTES"}:
+        return []
+    return binary.elements(tensor.name, tensor.datatype, content)
 
 
 def _kind(datatype: str) -> Callable[[object], bool]:

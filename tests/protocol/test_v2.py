@@ -220,6 +220,8 @@ def test_a_wrong_matrix_is_refused(
         (b"{}", "the body is not an inference request: Object missing required field `inputs`"),
         (b'{"inputs": [{"name": 1}]}', "the body is not an inference request: Expected `str`"),
         (b'{"inputs": [{"name": "%s"}]}' % (b"x" * 201), "the body is not an inference request"),
+        (b'{"inputs": [{"shape": [%s]}]}' % (b"9" * 4000), "the body is not an inference request"),
+        (b'{"inputs": [{"shape": [1,1,1,1,1,1,1,1,1]}]}', "the body is not an inference request"),
         (b'{"inputs": [], "id": 7}', "the body is not an inference request: Expected `str | null`"),
         (b'{"inputs": [[[[' + b"[" * 50_000, "the body is not"),
     ],
