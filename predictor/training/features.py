@@ -9,8 +9,7 @@ Without the physics the same form holds with middle 0 and half-width 1: there u 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import spox.opset.ai.onnx.v21 as op
@@ -70,6 +69,11 @@ class Features:
         found: NDArray[np.bool_] = self.known & self.sound & (self.half_width > 0)
         return found
 
+    @property
+    def weight(self) -> NDArray[np.float64]:
+        """What a squared error of each row's position is worth in the target's unit, (n,)."""
+        return np.where(self.teaches, self.half_width, 0) ** 2
+
     def take(self, rows: NDArray[np.intp]) -> "Features":
         """Return some of the rows."""
         return Features(**{name: array[rows] for name, array in vars(self).items()})
@@ -100,13 +104,21 @@ def columns_argument(contract: Contract) -> Var:
 
 def compute(builder: Builder, columns: NDArray[np.float64], contract: Contract) -> Features:
     """Run a feature graph by itself on raw columns, (n, columns of the contract)."""
+    return computer(builder, contract)(columns)
+
+
+def computer(builder: Builder, contract: Contract) -> Callable[[NDArray[np.float64]], Features]:
+    """Return what runs a feature graph by itself on raw columns, in one session for all calls."""
     argument_ = columns_argument(contract)
     found = vars(builder(argument_, contract))
     outputs = {name: found[name] for name in Features.__dataclass_fields__}
-    model = build({INPUT: argument_}, outputs).SerializeToString()
-    matrix, *rest = graph.run(model, {INPUT: columns}, list(outputs))
-    flat: list[NDArray[Any]] = [np.broadcast_to(np.ravel(array), len(columns)) for array in rest]
-    return Features(matrix.astype(np.float32, copy=False), *flat)
+    session = graph.load(build({INPUT: argument_}, outputs).SerializeToString())
+
+    def run(columns: NDArray[np.float64]) -> Features:
+        matrix, *rest = session.run(list(outputs), {INPUT: columns})
+        return Features(matrix, *(np.broadcast_to(np.ravel(part), len(columns)) for part in rest))
+
+    return run
 
 
 def plain(columns: Var, contract: Contract) -> FeatureVars:
@@ -126,9 +138,7 @@ def plain(columns: Var, contract: Contract) -> FeatureVars:
 def checked(columns: Var, contract: Contract) -> FeatureVars:
     """Return a steel meter's columns as features, with warnings of what they contradict."""
     doubts = _doubts(columns, contract, _triangle(columns, contract))
-    return FeatureVars(
-        **{**vars(plain(columns, contract)), "warnings": op.concat([*doubts], axis=1)}
-    )
+    return replace(plain(columns, contract), warnings=op.concat([*doubts], axis=1))
 
 
 def anchored(columns: Var, contract: Contract) -> FeatureVars:

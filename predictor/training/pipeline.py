@@ -12,7 +12,6 @@ import xgboost
 from numpy.typing import NDArray
 
 from predictor import __version__, bundle, graph
-from predictor.contract import INPUT, LOWER, UPPER
 from predictor.errors import DataError
 from predictor.training import evaluation, parity
 from predictor.training.columns import MODEL_NAME
@@ -88,7 +87,7 @@ def problem_of(dataset: Dataset, track: Track) -> Problem:
     own unit; a row of which the features know nothing, or that contradicts itself, weighs nothing.
     """
     found = compute(track.features, dataset.columns, track.contract)
-    known = found.teaches
+    known, weight = found.teaches, found.weight
     if known.sum() < FEWEST_ROWS:
         message = (
             f"{dataset.source}: the power factors limit the target of {known.sum()} rows without "
@@ -98,9 +97,8 @@ def problem_of(dataset: Dataset, track: Track) -> Problem:
     width = np.where(known, found.half_width, 1)
     distance = np.clip(dataset.target, found.low, found.high) - found.middle
     position = np.where(known, distance / width, 0)
-    weight = np.where(known, width**2, 0)
     sample = Sample(found.matrix, position, weight / np.mean(weight))
-    return Problem(dataset, track, found, _groups(dataset, track), sample)
+    return Problem(dataset, track, found, track.group_codes(dataset.columns), sample)
 
 
 def _tuned(problem: Problem, plan: Plan, step: stack.Step) -> Problem:
@@ -125,9 +123,8 @@ def _fit(problem: Problem, seed: int, step: stack.Step) -> _Served:
     track, found = problem.track, problem.found
     fitted, calibration = evaluation.fit(problem, seed, step)
     model = fuse(fitted.forest, calibration, track).SerializeToString(deterministic=True)
-    outputs = [track.contract.target.name, LOWER, UPPER]
-    columns = {INPUT: problem.dataset.columns}
-    answers = Answers(*graph.run(model, columns, outputs))
+    outputs = graph.predict(graph.load(model), track.contract, problem.dataset.columns)
+    answers = Answers(*outputs[:3])
     position = fitted.predict(found.matrix)
     native = intervals.answer(found, problem.groups, position, calibration)
     judged = parity.check(problem, fitted, calibration, answers, native)
@@ -161,13 +158,6 @@ def _manifest(
     )
 
 
-def _groups(dataset: Dataset, track: Track) -> NDArray[np.intp]:
-    """Return the code of each row's group, 0 where there is only one."""
-    if track.group is None:
-        return np.zeros(len(dataset.target), np.intp)
-    return dataset.columns[:, track.contract.names.index(track.group)].astype(np.intp)
-
-
 def _hard(problem: Problem) -> NDArray[np.bool_]:
     """Return which rows the physics leaves wide open, where there is any."""
     track, dataset = problem.track, problem.dataset
@@ -196,8 +186,7 @@ def _golden(dataset: Dataset, served: _Served, plan: Plan) -> bundle.Golden:
 
 def _boosters(fitted: stack.Stack, problem: Problem) -> dict[str, bundle.Booster]:
     """Describe the boosters; their errors by size are turned back into the target's unit."""
-    weight = np.where(problem.found.known, problem.found.half_width, 0) ** 2
-    scale = float(np.mean(weight))
+    scale = float(np.mean(problem.found.weight))
     return {
         name: bundle.Booster(
             weight=fitted.weights[name],

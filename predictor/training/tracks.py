@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from predictor.contract import Contract, RowWarning
 from predictor.errors import SettingsError
@@ -38,6 +40,12 @@ class Track:
     def group_names(self) -> list[str]:
         """The names of the groups by their codes; one without a name where all rows are one."""
         return self.contract.columns_by_name[self.group].names if self.group else [""]
+
+    def group_codes(self, columns: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the code of each raw row's group, (n,), 0 where all rows are one."""
+        if self.group is None:
+            return np.zeros(len(columns), np.intp)
+        return columns[:, self.contract.names.index(self.group)].astype(np.intp)
 
 
 def _without(contract: Contract, names: set[str]) -> Contract:

@@ -142,6 +142,14 @@ def test_a_load_that_only_some_folds_have_is_no_obstacle(month: Dataset) -> None
     assert train(replace(month, columns=columns), ANCHORED).manifest.scores
 
 
+def test_rows_that_are_not_fitted_on_have_no_part_in_the_errors_by_size(month: Dataset) -> None:
+    columns = month.columns.copy()
+    columns[:20, :5] = [3, 1e6, 0, 80, 90]  # a gigawatt-hour apart
+    manifest = train(replace(month, columns=columns), ANCHORED).manifest
+    for booster in manifest.boosters.values():
+        assert all(rmse < 1 for rmse in booster.rmse_by_trees.values())
+
+
 def test_data_whose_power_factors_limit_nothing_are_refused(month: Dataset) -> None:
     columns = month.columns.copy()
     columns[:, 3:5] = 100
