@@ -14,17 +14,15 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from spox import Tensor, argument, build
 
 from predictor import graph
-from predictor.contract import INPUT
 from predictor.training import dataset, evaluation, pipeline
 from predictor.training.ensemble import intervals
 from predictor.training.ensemble.boosters import Booster
 from predictor.training.evaluation import Problem
-from predictor.training.features import Features, columns_argument
+from predictor.training.features import Features, computer
 from predictor.training.fuse import fuse, sum_of_leaves
 from predictor.training.tracks import TRACKS
 
@@ -80,70 +78,46 @@ def made(problem: Problem) -> tuple[dict[str, Way], str]:
     started = time.perf_counter()
     session = graph.load(model)
     loaded = time.perf_counter() - started
-    outputs = ["usage_kwh", "lower", "upper"]
-    features = feature_session(problem)
+    track = problem.track
+    features = computer(track.features, track.contract)
     boosters = {name: booster_session(problem, b) for name, b in fitted.boosters.items()}
 
     def fused(rows: Rows) -> intervals.Answers:
-        return intervals.Answers(*session.run(outputs, {INPUT: rows}))
+        return intervals.Answers(*graph.predict(session, track.contract, rows)[:3])
 
-    def answer(rows: Rows, place: Callable[[str, Booster, Features], Rows]) -> intervals.Answers:
-        found = features(rows)
-        position = np.zeros(len(rows))
-        for name, booster in fitted.boosters.items():
-            position += fitted.weights[name] * place(name, booster, found)
-        return intervals.answer(found, groups(problem, rows), position, calibration)
+    def apart(place: Callable[[Features], Rows]) -> Way:
+        def way(rows: Rows) -> intervals.Answers:
+            found = features(rows)
+            return intervals.answer(found, track.group_codes(rows), place(found), calibration)
 
-    def three(name: str, _: Booster, found: Features) -> Rows:
-        return boosters[name](found)
+        return way
 
-    def native(_: str, booster: Booster, found: Features) -> Rows:
-        return booster.predict(found.matrix)
+    def three(found: Features) -> Rows:
+        total = np.zeros(len(found.matrix))
+        for name, booster in boosters.items():
+            total += fitted.weights[name] * booster(found)
+        return total
 
     trees = {name: len(booster.forest.trees) for name, booster in fitted.boosters.items()}
     ways: dict[str, Way] = {
         "fused": fused,
-        "three sessions": lambda rows: answer(rows, three),
-        "native": lambda rows: answer(rows, native),
+        "three sessions": apart(three),
+        "native": apart(lambda found: fitted.predict(found.matrix)),
     }
     return ways, f"{trees}, {len(model) / 1e3:.0f} kB, loaded in {loaded * 1e3:.1f} ms"
-
-
-def groups(problem: Problem, rows: Rows) -> NDArray[np.intp]:
-    """Return the codes of rows' groups."""
-    index = problem.track.contract.names.index(str(problem.track.group))
-    return rows[:, index].astype(np.intp)
-
-
-def feature_session(problem: Problem) -> Callable[[Rows], Features]:
-    """Return the features of rows, by a session of their own."""
-    columns = columns_argument(problem.track.contract)
-    found = vars(problem.track.features(columns, problem.track.contract))
-    names = list(Features.__dataclass_fields__)
-    session = load({INPUT: columns}, {name: found[name] for name in names})
-
-    def run(rows: Rows) -> Features:
-        matrix, *rest = session.run(names, {INPUT: rows})
-        return Features(matrix, *(np.broadcast_to(np.ravel(part), len(rows)) for part in rest))
-
-    return run
 
 
 def booster_session(problem: Problem, booster: Booster) -> Callable[[Features], Rows]:
     """Return what one booster says, by a session of its own."""
     matrix = argument(Tensor(np.float32, ("n", problem.found.matrix.shape[1])))
-    session = load({"matrix": matrix}, {"sum": sum_of_leaves(matrix, booster.forest)})
+    model = build({"matrix": matrix}, {"sum": sum_of_leaves(matrix, booster.forest)})
+    session = graph.load(model.SerializeToString())
 
     def run(found: Features) -> Rows:
         total: Rows = session.run(["sum"], {"matrix": found.matrix})[0][:, 0]
         return total + booster.forest.bias
 
     return run
-
-
-def load(inputs: dict[str, object], outputs: dict[str, object]) -> onnxruntime.InferenceSession:
-    """Return a session of one thread."""
-    return graph.load(build(inputs, outputs).SerializeToString())  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -157,11 +157,13 @@ def _tracker(options: argparse.Namespace) -> Callable[[Path], str]:
 
 
 def _summary(manifest: bundle.Manifest) -> str:
+    from predictor.training.evaluation import ALL_ROWS, STACK
+
     unit = manifest.contract.target.unit
     held = f"in {manifest.intervals.target:.0%} interval"
     lines = [f"{'protocol':<20}{'RMSE ' + unit:>12}{'MAE ' + unit:>12}{held:>18}{'rows':>8}"]
     for name, scores in manifest.scores.items():
-        score, share = scores["stack"], manifest.intervals.coverage[name]["all rows"].share
+        score, share = scores[STACK], manifest.intervals.coverage[name][ALL_ROWS].share
         errors = f"{score.rmse:>12.4f}{score.mae:>12.4f}"
         lines.append(f"{name:<20}{errors}{share:>18.1%}{score.rows:>8}")
     boosters = ", ".join(f"{b.trees} of {name}" for name, b in manifest.boosters.items())

@@ -15,8 +15,8 @@ from predictor.serving import binary
 LONGEST_NAME = 200
 LONGEST_SHAPE = 8
 Size = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31)]
-INTEGERS = frozenset(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
-FLOATS = frozenset({"FP16", "FP32", "FP64"})
+INTEGERS = frozenset(name for name in binary.DTYPES if "INT" in name)
+FLOATS = frozenset(name for name in binary.DTYPES if name.startswith("FP"))
 # The datatypes in which a column of a contract may come.
 DATATYPES = {
     "FP64": FLOATS | INTEGERS,
@@ -68,14 +68,9 @@ def rows(contract: Contract, inputs: list[InputTensor]) -> list[list[object]]:
 
 
 def _from_column(column: Column, tensor: InputTensor) -> list[object]:
-    allowed = DATATYPES[column.datatype]
-    if tensor.datatype not in allowed:
-        expected = ", ".join(sorted(allowed))
-        message = f"input {tensor.name}: got datatype {quote(tensor.datatype)}, expected {expected}"
-        raise InvalidInput(message)
+    _check_datatype(tensor, DATATYPES[column.datatype])
     if len(tensor.shape) not in {1, 2} or tensor.shape[1:] not in ([], [1]):
-        message = f"input {tensor.name}: got shape {tensor.shape}, expected [n] or [n, 1]"
-        raise InvalidInput(message)
+        raise _wrong(tensor, f"got shape {tensor.shape}, expected [n] or [n, 1]")
     return _elements(tensor)
 
 
@@ -84,12 +79,8 @@ def _from_matrix(contract: Contract, tensor: InputTensor) -> list[list[object]]:
     width = len(contract.columns)
     if tensor.shape[1] != width:
         names = ", ".join(contract.names)
-        message = f"input {tensor.name}: got shape {tensor.shape}, expected [n, {width}]: {names}"
-        raise InvalidInput(message)
-    if tensor.datatype not in DATATYPES["FP64"]:
-        expected = ", ".join(sorted(DATATYPES["FP64"]))
-        message = f"input {tensor.name}: got datatype {quote(tensor.datatype)}, expected {expected}"
-        raise InvalidInput(message)
+        raise _wrong(tensor, f"got shape {tensor.shape}, expected [n, {width}]: {names}")
+    _check_datatype(tensor, DATATYPES["FP64"])
     elements = _elements(tensor)
     rows = [elements[start : start + width] for start in range(0, len(elements), width)]
     for index, column in enumerate(contract.columns):
@@ -135,12 +126,20 @@ def _flat(tensor: InputTensor) -> list[object]:
         if len(tensor.shape) == 2 and all(len(row) == tensor.shape[1] for row in nested):
             data = [element for row in nested for element in row]
         else:
-            message = f"input {tensor.name}: data are not nested as shape {tensor.shape} says"
-            raise InvalidInput(message)
+            raise _wrong(tensor, f"data are not nested as shape {tensor.shape} says")
     if rows < 0 or len(data) != prod(tensor.shape):
-        message = f"input {tensor.name}: got {len(data)} elements, expected shape {tensor.shape}"
-        raise InvalidInput(message)
+        raise _wrong(tensor, f"got {len(data)} elements, expected shape {tensor.shape}")
     return data
+
+
+def _check_datatype(tensor: InputTensor, allowed: frozenset[str]) -> None:
+    if tensor.datatype not in allowed:
+        expected = ", ".join(sorted(allowed))
+        raise _wrong(tensor, f"got datatype {quote(tensor.datatype)}, expected {expected}")
+
+
+def _wrong(tensor: InputTensor, what: str) -> InvalidInput:
+    return InvalidInput(f"input {tensor.name}: {what}")
 
 
 def binary_data(tensor: InputTensor, content: bytes) -> list[object]:

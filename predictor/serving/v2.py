@@ -1,15 +1,17 @@
 """The Open Inference Protocol (KServe's V2) over REST, from bytes to bytes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 
 from predictor import __version__
-from predictor.contract import LOWER, UPPER, WARNINGS, Contract, quote
+from predictor.contract import WARNINGS, Contract, quote
 from predictor.errors import JSON_ERRORS, InvalidInput
 from predictor.serving import binary, http, metrics
 from predictor.serving.answer import answer
-from predictor.serving.engine import Engine, Prediction
+from predictor.serving.engine import Engine
 from predictor.serving.tensors import NONE, InputTensor, Parameters, binary_data, rows
 
 HEADER = binary.HEADER.lower().encode()
@@ -96,12 +98,13 @@ def infer(engine: Engine, request: http.Request, max_rows: int) -> http.Response
     asked = _decode(content)
     inputs = _with_data(asked.inputs, behind)
     contract, manifest = engine.manifest.contract, engine.manifest
-    wanted = _wanted(contract, asked)
-    prediction, _ = answer(engine, rows(contract, inputs), max_rows)
+    wanted = _wanted(contract.outputs, asked)
+    found, _ = answer(engine, rows(contract, inputs), max_rows)
     with metrics.POSTPROCESS_SECONDS.labels(manifest.name).time():
+        ends = (found.values, found.lower, found.upper, found.warnings)
+        arrays = dict(zip(contract.outputs, ends, strict=False))  # which may have no warnings
         outputs = [
-            _output(contract, prediction, name, as_bytes=as_bytes)
-            for name, as_bytes in wanted.items()
+            _output(name, arrays[name], as_bytes=as_bytes) for name, as_bytes in wanted.items()
         ]
         response = Response(manifest.name, manifest.version, [o for o, _ in outputs], asked.id)
         return _encoded(response, b"".join(blob for _, blob in outputs))
@@ -116,9 +119,8 @@ def _encoded(response: Response, behind: bytes) -> http.Response:
     return http.Response(content + behind, content_type=binary.CONTENT_TYPE, headers=headers)
 
 
-def _wanted(contract: Contract, request: Request) -> dict[str, bool]:
+def _wanted(known: list[str], request: Request) -> dict[str, bool]:
     """Return the names of the outputs that are asked for, and whether each is to be bytes."""
-    known = [tensor.name for tensor in _outputs(contract)]
     default = request.parameters.binary_data_output
     wanted = {}
     for output in request.outputs or [RequestedOutput(name) for name in known]:
@@ -165,22 +167,15 @@ def _decode(body: bytes) -> Request:
 
 
 def _outputs(contract: Contract) -> list[_Tensor]:
-    numbers = [_Tensor(name, "FP64", (-1,)) for name in (contract.target.name, LOWER, UPPER)]
-    warnings = _Tensor(WARNINGS, "BOOL", (-1, len(contract.warnings)))
-    return [*numbers, warnings] if contract.warnings else numbers
+    flags = _Tensor(WARNINGS, "BOOL", (-1, len(contract.warnings)))
+    return [
+        flags if name == WARNINGS else _Tensor(name, "FP64", (-1,)) for name in contract.outputs
+    ]
 
 
-def _output(
-    contract: Contract, prediction: Prediction, name: str, *, as_bytes: bool
-) -> tuple[OutputTensor, bytes]:
+def _output(name: str, array: NDArray[Any], *, as_bytes: bool) -> tuple[OutputTensor, bytes]:
     """Return an output as the JSON has it, and what of it is behind the JSON."""
-    arrays = {
-        contract.target.name: ("FP64", prediction.values),
-        LOWER: ("FP64", prediction.lower),
-        UPPER: ("FP64", prediction.upper),
-        WARNINGS: ("BOOL", prediction.warnings),
-    }
-    datatype, array = arrays[name]
+    datatype = "BOOL" if name == WARNINGS else "FP64"
     shape = list(array.shape)
     if as_bytes:
         content = binary.encode(array, datatype)

@@ -17,6 +17,7 @@ from predictor.training.tracks import Track
 RANDOM, CROSS_VALIDATION = "random 80/20", "5-fold"
 BY_TIME, ROLLING = "last 20 % by time", "rolling two months"
 STACK, MEAN, PHYSICS = "stack", "mean of the three", "physics alone"
+ALL_ROWS, HARD_ROWS = "all rows", "hard rows"
 # Intervals are as good as they are where the bounds say least: half-widths over this, in kWh.
 HARD_KWH = 0.5
 # An end that float64 puts this far from a target at its very edge holds it; of the largest target.
@@ -147,11 +148,11 @@ def score(target: NDArray[np.float64], prediction: NDArray[np.float64]) -> Score
 
 def coverage(problem: Problem, tested: Tested, hard: NDArray[np.bool_]) -> dict[str, Coverage]:
     """Return what the intervals held, of all rows, of each group, and of `hard` rows."""
-    parts: dict[str, NDArray[np.bool_]] = {"all rows": np.ones(len(tested.rows), np.bool_)}
+    parts: dict[str, NDArray[np.bool_]] = {ALL_ROWS: np.ones(len(tested.rows), np.bool_)}
     groups = problem.groups[tested.rows]
     if problem.track.group:
         parts |= {name: groups == code for code, name in enumerate(problem.track.group_names)}
-    parts |= {"hard rows": hard[tested.rows]}
+    parts |= {HARD_ROWS: hard[tested.rows]}
     target, answers = problem.dataset.target[tested.rows], tested.answers
     outside = np.maximum(answers.lower - target, target - answers.upper)
     held = outside <= TOUCHING * np.max(np.abs(target))

@@ -5,6 +5,7 @@ import pytest
 
 from predictor import bundle, cli
 from predictor.training import parity
+from predictor.training.tracks import TRACKS
 from tests.keys import key_pair
 
 
@@ -66,6 +67,12 @@ def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main([])
     assert error.value.code == 2
     assert "COMMAND" in capsys.readouterr().err
+
+
+def test_every_track_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    assert f"--track {{{','.join(TRACKS)}}}" in capsys.readouterr().out
 
 
 def test_what_train_signed_and_tuned_verify_accepts_with_that_key_alone(

@@ -131,8 +131,17 @@ def _staged(sample: Sample, tested: list[Rows], parts: list[NDArray[np.float64]]
     errors = []
     for rows, part in zip(tested, parts, strict=True):
         predictions[:, rows] = part
-        errors.append(np.mean(sample.weight[rows] * (sample.target[rows] - part) ** 2, axis=1))
-    return Staged(predictions, np.array(errors), one_standard_error(np.array(errors)))
+        errors.append(_errors(sample.take(rows), part))
+    by_fold = np.array(errors)
+    return Staged(predictions, by_fold, one_standard_error(by_fold))
+
+
+def _errors(sample: Sample, predictions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weighted mean of the squared errors, (k,), of predictions, (k, n)."""
+    errors: NDArray[np.float64] = np.mean(
+        sample.weight * (sample.target - predictions) ** 2, axis=1
+    )
+    return errors
 
 
 def one_standard_error(errors: NDArray[np.float64]) -> int:
@@ -164,30 +173,16 @@ def _weights(predictions: NDArray[np.float64], sample: Sample, seed: int) -> NDA
     shrinkage is tried on folds that its weights had not seen, and the strongest is taken that is
     not told from the best.
     """
-    target, weight = sample.target, sample.weight
-    errors = np.array(
-        [
-            [
-                _error(predictions[tested], target[tested], weight[tested], found)
-                for found in (
-                    linear_weights(predictions[fitted], target[fitted], weight[fitted], shrinkage)
-                    for shrinkage in SHRINKAGES
-                )
-            ]
-            for fitted, tested in folds(len(target), FOLDS, seed)
+    errors = []
+    for fitted, tested in folds(len(sample.target), FOLDS, seed):
+        part = sample.take(fitted)
+        tried = [
+            linear_weights(predictions[fitted], part.target, part.weight, shrinkage)
+            for shrinkage in SHRINKAGES
         ]
-    )
-    chosen = SHRINKAGES[one_standard_error(errors)]
-    return linear_weights(predictions, target, weight, chosen)
-
-
-def _error(
-    predictions: NDArray[np.float64],
-    target: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    weights: NDArray[np.float64],
-) -> float:
-    return float(np.mean(weight * (target - predictions @ weights) ** 2))
+        errors.append(_errors(sample.take(tested), np.array(tried) @ predictions[tested].T))
+    chosen = SHRINKAGES[one_standard_error(np.array(errors))]
+    return linear_weights(predictions, sample.target, sample.weight, chosen)
 
 
 def linear_weights(
