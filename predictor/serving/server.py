@@ -14,7 +14,7 @@ from predictor import bundle, signature
 from predictor.errors import SettingsError
 from predictor.serving import metrics
 from predictor.serving.engine import Engine
-from predictor.serving.rest import application
+from predictor.serving.rest.routes import application
 from predictor.serving.settings import Settings
 
 BACKLOG = 2048

@@ -10,10 +10,11 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from predictor import bundle
 from predictor.contract import Contract
-from predictor.serving import metrics, rest
+from predictor.serving import metrics
 from predictor.serving.batch import encode
 from predictor.serving.engine import Engine
-from predictor.serving.plain import plain_api
+from predictor.serving.rest import routes
+from predictor.serving.rest.plain import plain_api
 from predictor.serving.settings import NAMES, Settings
 from tests.paths import CHART, ROOT
 
@@ -50,13 +51,13 @@ def test_every_metric_has_its_row_with_its_labels() -> None:
 
 def test_every_route_is_in_the_reference(bundle_folder: Path) -> None:
     engine, settings = Engine(bundle.read(bundle_folder)), Settings()
-    protocols = rest._routes(engine, settings.max_rows)
-    routes = {f"{route.method} {path}" for path, route in protocols.items()}
+    protocols = routes._routes(engine, settings.max_rows)
+    found = {f"{route.method} {path}" for path, route in protocols.items()}
     for path, operations in plain_api(engine, settings).openapi()["paths"].items():
-        routes |= {f"{method.upper()} {path}" for method in operations}
-    routes = {route.replace(engine.manifest.version, "VERSION") for route in routes}
+        found |= {f"{method.upper()} {path}" for method in operations}
+    found = {route.replace(engine.manifest.version, "VERSION") for route in found}
     text = (REFERENCE / "http.md").read_text()
-    assert {route for route in routes if f"`{route}`" not in text} == set()
+    assert {route for route in found if f"`{route}`" not in text} == set()
 
 
 def test_every_column_has_its_row(contract: Contract) -> None:

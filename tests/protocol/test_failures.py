@@ -11,7 +11,7 @@ from predictor import bundle
 from predictor.contract import Row
 from predictor.serving.batch import Batch
 from predictor.serving.engine import Engine, Prediction
-from predictor.serving.rest import application
+from predictor.serving.rest.routes import application
 from predictor.serving.settings import Settings
 
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from predictor import __version__
 from predictor.contract import WARNINGS, Contract, quote
 from predictor.errors import JSON_ERRORS, InvalidInput
-from predictor.serving import binary, http, metrics
+from predictor.serving import binary, metrics
 from predictor.serving.answer import answer
 from predictor.serving.engine import Engine
+from predictor.serving.rest import http
 from predictor.serving.tensors import NONE, InputTensor, Parameters, binary_data, rows
 
 HEADER = binary.HEADER.lower().encode()

@@ -8,11 +8,21 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from predictor.errors import InvalidInput
-from predictor.serving import http, metrics, v1, v2
+from predictor.serving import metrics
 from predictor.serving.binary import CONTENT_TYPE
 from predictor.serving.engine import Engine
-from predictor.serving.http import App, ClientGone, Message, Receive, Request, Response, Scope, Send
-from predictor.serving.plain import plain_api
+from predictor.serving.rest import http, v1, v2
+from predictor.serving.rest.http import (
+    App,
+    ClientGone,
+    Message,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+)
+from predictor.serving.rest.plain import plain_api
 from predictor.serving.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ from starlette.exceptions import HTTPException
 from predictor import __version__
 from predictor.contract import LOWER, UPPER, WARNINGS, Target
 from predictor.errors import InvalidInput
-from predictor.serving import http
 from predictor.serving.answer import Doubt, answer
 from predictor.serving.engine import Engine, Prediction
-from predictor.serving.row_schema import row_schema
+from predictor.serving.rest import http
+from predictor.serving.rest.row_schema import row_schema
 from predictor.serving.settings import Settings
 
 

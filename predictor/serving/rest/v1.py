@@ -7,7 +7,7 @@ from predictor.errors import InvalidInput
 from predictor.serving import metrics
 from predictor.serving.answer import Doubt, answer
 from predictor.serving.engine import Engine, Prediction
-from predictor.serving.http import decode_json
+from predictor.serving.rest.http import decode_json
 
 ROWS_KEYS = ("instances", "inputs")
 
