@@ -100,6 +100,11 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return [self.label(code) for code in sorted(set(self.labels.values()))]
 
     @property
+    def codes(self) -> str:
+        """Each code with its name, in words that end an error's sentence."""
+        return ", ".join(f"{code} ({name})" for code, name in enumerate(self.names))
+
+    @property
     def expectation(self) -> str:
         """What this column takes, in words that end an error's sentence."""
         names = ", ".join(self.names)

@@ -1,5 +1,6 @@
 """Rows as a client sends them → the matrix that the graph is fed, or what is wrong with them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,11 +25,56 @@ def encode(contract: Contract, rows: object, max_rows: int) -> Batch:
     if type(rows) is not list:
         message = f"got {quote(rows)}, expected a list of rows"
         raise InvalidInput(message)
-    if not 1 <= len(rows) <= max_rows:
-        message = f"got {len(rows)} rows, expected from 1 to {max_rows}"
+    check_count(len(rows), max_rows)
+    return Batch(np.array(encode_rows(contract, rows), np.float64))
+
+
+def encode_rows(contract: Contract, rows: list[object], first: int = 0) -> list[list[float]]:
+    """Return rows, the first of which has the number `first`, as numbers; raises InvalidInput."""
+    return [_row(contract, row, number) for number, row in enumerate(rows, first)]
+
+
+def check_count(rows: int, max_rows: int) -> None:
+    """Raise InvalidInput when there are no rows, or too many."""
+    if not 1 <= rows <= max_rows:
+        message = f"got {rows} rows, expected from 1 to {max_rows}"
         raise InvalidInput(message)
-    encoded = [_row(contract, row, number) for number, row in enumerate(rows)]
-    return Batch(np.array(encoded, np.float64))
+
+
+class Limits:
+    """What a contract's columns allow, for many numbers at once.
+
+    `Column.encode` says the same of one value, and writes the error.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        """Gather each column's least and greatest number, and whether it takes only whole ones."""
+        self._columns = contract.columns
+        labelled = [column.datatype == "BYTES" for column in contract.columns]
+        codes = [(0, len(column.names) - 1) for column in contract.columns]
+        ranges = [(column.minimum, column.maximum) for column in contract.columns]
+        limits = np.where(np.array(labelled)[:, None], codes, ranges)
+        self._least, self._greatest = np.ascontiguousarray(limits.T)
+        self._whole = np.array([column.datatype != "FP64" for column in contract.columns])
+
+    def check(self, columns: NDArray[np.float64], sent: Callable[[int, int], object]) -> Batch:
+        """Return a matrix of numbers and codes as a Batch, if each is one of its column's.
+
+        `sent` gives what the client sent for a row's number and a column's; raises InvalidInput.
+        """
+        valid = (columns >= self._least) & (columns <= self._greatest)  # which NaN never is
+        valid &= ~self._whole | (columns == np.floor(columns))
+        if not valid.all():
+            row, index = map(int, np.argwhere(~valid)[0])
+            raise _outside(self._columns[index], sent(row, index), row)
+        return Batch(columns)
+
+
+def _outside(column: Column, value: object, number: int) -> InvalidInput:
+    is_code = column.datatype == "BYTES" and type(value) is not str
+    expected = f"one of {column.codes}" if is_code else column.expectation
+    where = f"row {number}, column {column.name}"
+    return InvalidInput(f"{where}: got {quote(value)}, expected {expected}")
 
 
 def _row(contract: Contract, row: object, number: int) -> list[float]:

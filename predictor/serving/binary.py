@@ -29,31 +29,29 @@ DTYPES = {
 def split(body: bytes, length: bytes) -> tuple[bytes, bytes]:
     """Return the JSON of a body and what is behind it; `length` is the header's value."""
     if not length.isdigit() or len(length) > len(str(len(body))) or int(length) > len(body):
-        shown = length[:20].decode("latin-1")
-        message = f"header {HEADER}: got {shown}, expected a length up to the body's {len(body)}"
+        message = f"header {HEADER}: expected a length up to {len(body)}"
         raise InvalidInput(message)
     return body[: int(length)], body[int(length) :]
 
 
-def elements(name: str, datatype: str, content: bytes) -> list[object]:
-    """Return the elements of a tensor of one of DTYPES or BYTES."""
+def elements(name: str, datatype: str, content: bytes) -> NDArray[Any] | list[str]:
+    """Return the elements of a tensor of one of DTYPES or BYTES; raises InvalidInput."""
     if datatype == "BYTES":
         return _texts(name, content)
     dtype = np.dtype(DTYPES[datatype])
     if len(content) % dtype.itemsize:
         message = f"input {name}: got {len(content)} bytes, expected a multiple of {dtype.itemsize}"
         raise InvalidInput(message)
-    found: list[object] = np.frombuffer(content, dtype).tolist()
-    return found
+    return np.frombuffer(content, dtype)
 
 
-def encode(array: NDArray[Any], datatype: str) -> bytes:
+def encode(array: NDArray[Any]) -> bytes:
     """Return an array's elements in row-major order."""
-    return array.astype(DTYPES[datatype], copy=False).tobytes()
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def _texts(name: str, content: bytes) -> list[object]:
-    found: list[object] = []
+def _texts(name: str, content: bytes) -> list[str]:
+    found: list[str] = []
     start = 0
     while start < len(content):
         end = start + LENGTH.size

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from predictor import graph
 from predictor.bundle import Bundle, Golden
+from predictor.contract import RowWarning
 from predictor.errors import BundleError
 from predictor.serving.batch import Batch, encode
 
@@ -24,6 +25,23 @@ class Prediction:
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
     warnings: NDArray[np.bool_]
+
+    def part(self, start: int, end: int) -> "Prediction":
+        """Return the answers to the rows from `start` to before `end`."""
+        return Prediction(
+            self.values[start:end],
+            self.lower[start:end],
+            self.upper[start:end],
+            self.warnings[start:end],
+        )
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What may be wrong with a row, by its number."""
+
+    row: int
+    warning: RowWarning
 
 
 class Engine:
@@ -50,6 +68,13 @@ class Engine:
     def predict(self, batch: Batch) -> Prediction:
         """Return the predictions for a batch's rows, in their order."""
         return Prediction(*graph.predict(self._session, self.manifest.contract, batch.columns))
+
+    def doubts(self, prediction: Prediction) -> list[Doubt]:
+        """Return the doubts about a prediction, row by row; mostly there are none."""
+        if not prediction.warnings.any():
+            return []
+        known = self.manifest.contract.warnings
+        return [Doubt(int(row), known[kind]) for row, kind in np.argwhere(prediction.warnings)]
 
     def _check(self, golden: Golden) -> None:
         """Predict the golden rows as a client would ask for them."""

@@ -27,3 +27,19 @@ WARNINGS = Counter(
 MODEL_INFO = Gauge(
     "predictor_model_info", "1 for the model that is served", ["model_name", "version"]
 )
+
+
+class Meter:
+    """The metrics of one model; to look one up by its label takes longer than to count."""
+
+    def __init__(self, model_name: str) -> None:
+        """Look up what every request is measured by."""
+        self.model_name = model_name
+        self.preprocess_seconds = PREPROCESS_SECONDS.labels(model_name)
+        self.predict_seconds = PREDICT_SECONDS.labels(model_name)
+        self.postprocess_seconds = POSTPROCESS_SECONDS.labels(model_name)
+        self.rows = ROWS.labels(model_name)
+
+    def warn(self, warning: str) -> None:
+        """Count a row that was answered in doubt."""
+        WARNINGS.labels(self.model_name, warning).inc()

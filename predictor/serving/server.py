@@ -15,6 +15,7 @@ from predictor.errors import SettingsError
 from predictor.serving import metrics
 from predictor.serving.engine import Engine
 from predictor.serving.rest.routes import application
+from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 
 BACKLOG = 2048
@@ -34,7 +35,7 @@ def serve(settings: Settings) -> None:
     engine = Engine(bundle.read(Path(settings.bundle), is_signed))
     manifest = engine.manifest
     metrics.MODEL_INFO.labels(manifest.name, manifest.version).set(1)
-    app = application(engine, settings)
+    app = application(Service(engine, settings.max_rows), settings)
     # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _listen(settings) as listener:

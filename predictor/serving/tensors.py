@@ -1,22 +1,22 @@
-"""A request's tensors → rows: what the Open Inference Protocol's transports share."""
+"""A request's tensors → a Batch: what the Open Inference Protocol's transports share."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import prod
-from typing import Annotated
+from typing import Any
 
-import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from predictor.contract import Column, Contract, quote
+from predictor.contract import LOWER, UPPER, WARNINGS, Column, Contract, quote
 from predictor.errors import InvalidInput
-from predictor.serving import binary
+from predictor.serving.batch import Batch, Limits, check_count
+from predictor.serving.binary import DTYPES
+from predictor.serving.engine import Prediction
 
-# A name and a shape that a client made up come back in an error's sentence.
-LONGEST_NAME = 200
-LONGEST_SHAPE = 8
-Size = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31)]
-INTEGERS = frozenset(name for name in binary.DTYPES if "INT" in name)
-FLOATS = frozenset(name for name in binary.DTYPES if name.startswith("FP"))
+INTEGERS = frozenset(name for name in DTYPES if "INT" in name)
+FLOATS = frozenset(name for name in DTYPES if name.startswith("FP"))
 # The datatypes in which a column of a contract may come.
 DATATYPES = {
     "FP64": FLOATS | INTEGERS,
@@ -25,135 +25,150 @@ DATATYPES = {
 }
 
 
-class Parameters(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the binary data extension asks of a tensor, or of all outputs, and says of one."""
-
-    binary_data_size: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    binary_data: bool | None = None
-    binary_data_output: bool = False
+Elements = NDArray[Any] | list[str]
 
 
-NONE = Parameters()
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of a request.
 
+    `read` gives its elements in row-major order, of the datatype but not yet counted, and raises
+    InvalidInput; `shape` is what the client said.
+    """
 
-class InputTensor(msgspec.Struct, frozen=True):
-    """A tensor of a request: its elements in row-major order, flat, nested, or behind the JSON."""
-
-    name: Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
-    shape: Annotated[list[Size], msgspec.Meta(max_length=LONGEST_SHAPE)]
+    name: str
     datatype: str
-    data: list[object] | None = None
-    parameters: Parameters = NONE
+    shape: Sequence[int]
+    read: Callable[[], Elements]
 
 
-def rows(contract: Contract, inputs: list[InputTensor]) -> list[list[object]]:
-    """Return a request's rows, each in the contract's order: from a matrix, or from columns."""
-    if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].shape[1] != 1:
-        return _from_matrix(contract, inputs[0])
-    tensors = {tensor.name: tensor for tensor in inputs}
-    if len(tensors) < len(inputs):
-        message = "two inputs have the same name"
-        raise InvalidInput(message)
-    for name in tensors:
-        if name not in contract.columns_by_name:
-            message = f"got input {quote(name)}, expected only {', '.join(contract.names)}"
+@dataclass(frozen=True)
+class Output:
+    """A tensor of a response."""
+
+    name: str
+    datatype: str
+    array: NDArray[Any]
+
+
+def outputs(contract: Contract, prediction: Prediction) -> dict[str, Output]:
+    """Return a prediction's tensors by their names, in order."""
+    ends = {
+        contract.target.name: Output(contract.target.name, "FP64", prediction.values),
+        LOWER: Output(LOWER, "FP64", prediction.lower),
+        UPPER: Output(UPPER, "FP64", prediction.upper),
+        WARNINGS: Output(WARNINGS, "BOOL", prediction.warnings),
+    }
+    return {name: ends[name] for name in contract.outputs}
+
+
+def metadata(contract: Contract) -> dict[str, list[dict[str, Any]]]:
+    """Return what metadata tell of the tensors; a shape's −1 is any number of rows."""
+    flags = {"name": WARNINGS, "datatype": "BOOL", "shape": [-1, len(contract.warnings)]}
+    return {
+        "inputs": [
+            {"name": column.name, "datatype": column.datatype, "shape": [-1]}
+            for column in contract.columns
+        ],
+        "outputs": [
+            flags if name == WARNINGS else {"name": name, "datatype": "FP64", "shape": [-1]}
+            for name in contract.outputs
+        ],
+    }
+
+
+class TensorDecoder:
+    """Makes one matrix of a request's tensors, for one contract."""
+
+    def __init__(self, contract: Contract, max_rows: int) -> None:
+        """Gather what the contract allows."""
+        self._contract = contract
+        self._max_rows = max_rows
+        self._limits = Limits(contract)
+
+    def batch(self, tensors: Sequence[Tensor]) -> Batch:
+        """Return the rows of one matrix, or of a tensor for each column; raises InvalidInput."""
+        if len(tensors) == 1 and len(tensors[0].shape) == 2 and tensors[0].shape[1] != 1:
+            return self._from_matrix(tensors[0])
+        return self._from_columns(self._in_order(tensors))
+
+    def _from_matrix(self, tensor: Tensor) -> Batch:
+        """Return the rows of one tensor of numbers, in which a label is its code."""
+        width = len(self._contract.columns)
+        if tensor.shape[1] != width:
+            names, shape = ", ".join(self._contract.names), list(tensor.shape)
+            raise wrong(tensor.name, f"got shape {shape}, expected [n, {width}]: {names}")
+        check_count(tensor.shape[0], self._max_rows)
+        sent = np.asarray(_elements(tensor, DATATYPES["FP64"])).reshape(-1, width)
+        numbers = sent.astype(np.float64, copy=False)
+        return self._limits.check(numbers, lambda row, column: _value(sent[row, column]))
+
+    def _in_order(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return the columns' tensors in the contract's order."""
+        contract, found = self._contract, {tensor.name: tensor for tensor in tensors}
+        if len(found) < len(tensors):
+            message = "two inputs have the same name"
             raise InvalidInput(message)
-    columns = []
-    for column in contract.columns:
-        if column.name not in tensors:
-            message = f"input {column.name}: got nothing, expected {column.expectation}"
+        for name in found:
+            if name not in contract.columns_by_name:
+                message = f"got input {quote(name)}, expected only {', '.join(contract.names)}"
+                raise InvalidInput(message)
+        for column in contract.columns:
+            if column.name not in found:
+                message = f"input {column.name}: got nothing, expected {column.expectation}"
+                raise InvalidInput(message)
+        return [found[name] for name in contract.names]
+
+    def _from_columns(self, tensors: list[Tensor]) -> Batch:
+        pairs = zip(self._contract.columns, tensors, strict=True)
+        sent = [_column_elements(column, tensor) for column, tensor in pairs]
+        lengths = sorted(set(map(len, sent)))
+        if len(lengths) > 1:
+            least, most = lengths[0], lengths[-1]
+            message = f"got inputs of {least} and of {most} rows, expected as many of each"
             raise InvalidInput(message)
-        columns.append(_from_column(column, tensors[column.name]))
-    return _transposed(columns)
+        check_count(lengths[0], self._max_rows)
+        numbers = np.empty((lengths[0], len(sent)))
+        for index, column in enumerate(self._contract.columns):
+            numbers[:, index] = _codes(column, sent[index])
+        return self._limits.check(numbers, lambda row, column: _value(sent[column][row]))
 
 
-def _from_column(column: Column, tensor: InputTensor) -> list[object]:
-    _check_datatype(tensor, DATATYPES[column.datatype])
-    if len(tensor.shape) not in {1, 2} or tensor.shape[1:] not in ([], [1]):
-        raise _wrong(tensor, f"got shape {tensor.shape}, expected [n] or [n, 1]")
-    return _elements(tensor)
+def _column_elements(column: Column, tensor: Tensor) -> Elements:
+    shape = list(tensor.shape)
+    if len(shape) not in {1, 2} or shape[1:] not in ([], [1]):
+        _check_datatype(tensor, DATATYPES[column.datatype])
+        raise wrong(tensor.name, f"got shape {shape}, expected [n] or [n, 1]")
+    return _elements(tensor, DATATYPES[column.datatype])
 
 
-def _from_matrix(contract: Contract, tensor: InputTensor) -> list[list[object]]:
-    """Return the rows of one tensor of numbers, in which a label is its code."""
-    width = len(contract.columns)
-    if tensor.shape[1] != width:
-        names = ", ".join(contract.names)
-        raise _wrong(tensor, f"got shape {tensor.shape}, expected [n, {width}]: {names}")
-    _check_datatype(tensor, DATATYPES["FP64"])
-    elements = _elements(tensor)
-    rows = [elements[start : start + width] for start in range(0, len(elements), width)]
-    for index, column in enumerate(contract.columns):
-        if column.datatype == "BYTES":
-            for number, row in enumerate(rows):
-                row[index] = _label(column, row[index], number)
-    return rows
-
-
-def _label(column: Column, code: object, number: int) -> str:
-    for name in column.names:
-        if code == column.labels[name]:
-            return name
-    codes = ", ".join(f"{code} ({column.label(code)})" for code in range(len(column.names)))
-    message = f"row {number}, column {column.name}: got {quote(code)}, expected one of {codes}"
-    raise InvalidInput(message)
-
-
-def _transposed(columns: list[list[object]]) -> list[list[object]]:
-    lengths = sorted({len(column) for column in columns})
-    if len(lengths) > 1:
-        message = f"got inputs of {lengths[0]} and of {lengths[-1]} rows, expected as many of each"
-        raise InvalidInput(message)
-    return [list(row) for row in zip(*columns, strict=True)]
-
-
-def _elements(tensor: InputTensor) -> list[object]:
-    """Return a tensor's elements in row-major order, each of its datatype."""
-    elements = _flat(tensor)
-    fits = _kind(tensor.datatype)
-    for number, element in enumerate(elements):
-        if not fits(element):
-            what = f"input {tensor.name}, element {number}: got {quote(element)}"
-            message = f"{what}, expected {tensor.datatype}"
-            raise InvalidInput(message)
+def _elements(tensor: Tensor, datatypes: frozenset[str]) -> Elements:
+    _check_datatype(tensor, datatypes)
+    elements, shape = tensor.read(), list(tensor.shape)
+    if shape[0] < 0 or len(elements) != prod(shape):
+        raise wrong(tensor.name, f"got {len(elements)} elements, expected shape {shape}")
     return elements
 
 
-def _flat(tensor: InputTensor) -> list[object]:
-    data, rows = tensor.data or [], tensor.shape[0]
-    if data and type(data[0]) is list:
-        nested = [row if type(row) is list else [] for row in data]
-        if len(tensor.shape) == 2 and all(len(row) == tensor.shape[1] for row in nested):
-            data = [element for row in nested for element in row]
-        else:
-            raise _wrong(tensor, f"data are not nested as shape {tensor.shape} says")
-    if rows < 0 or len(data) != prod(tensor.shape):
-        raise _wrong(tensor, f"got {len(data)} elements, expected shape {tensor.shape}")
-    return data
+def _codes(column: Column, elements: Elements) -> NDArray[Any] | list[float]:
+    """Return elements as numbers; a text that is no label is NaN, which no column takes."""
+    if isinstance(elements, list):
+        return [column.labels.get(text, math.nan) for text in elements]
+    return elements
 
 
-def _check_datatype(tensor: InputTensor, allowed: frozenset[str]) -> None:
+def _value(element: Any) -> object:  # noqa: ANN401 - a number of any datatype, or a text
+    """Return an element as a person would write it: 3 and not 3.0."""
+    value = element if type(element) is str else element.item()
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+def _check_datatype(tensor: Tensor, allowed: frozenset[str]) -> None:
     if tensor.datatype not in allowed:
         expected = ", ".join(sorted(allowed))
-        raise _wrong(tensor, f"got datatype {quote(tensor.datatype)}, expected {expected}")
+        raise wrong(tensor.name, f"got datatype {quote(tensor.datatype)}, expected {expected}")
 
 
-def _wrong(tensor: InputTensor, what: str) -> InvalidInput:
-    return InvalidInput(f"input {tensor.name}: {what}")
-
-
-def binary_data(tensor: InputTensor, content: bytes) -> list[object]:
-    """Return a tensor's elements; one of a datatype that no column has is refused by that later."""
-    if tensor.datatype not in {*binary.DTYPES, "BYTES"}:
-        return []
-    return binary.elements(tensor.name, tensor.datatype, content)
-
-
-def _kind(datatype: str) -> Callable[[object], bool]:
-    """Return what tells whether a JSON value is of a datatype; a boolean is no number."""
-    if datatype == "BYTES":
-        return lambda element: type(element) is str
-    if datatype in FLOATS:
-        return lambda element: type(element) is float or type(element) is int
-    limits = np.iinfo(datatype.lower())
-    return lambda element: type(element) is int and limits.min <= element <= limits.max
+def wrong(name: str, what: str) -> InvalidInput:
+    """Return the error of the input `name`."""
+    return InvalidInput(f"input {name}: {what}")

@@ -15,6 +15,7 @@ from predictor.serving.batch import encode
 from predictor.serving.engine import Engine
 from predictor.serving.rest import routes
 from predictor.serving.rest.plain import plain_api
+from predictor.serving.service import Service
 from predictor.serving.settings import NAMES, Settings
 from tests.paths import CHART, ROOT
 
@@ -50,12 +51,12 @@ def test_every_metric_has_its_row_with_its_labels() -> None:
 
 
 def test_every_route_is_in_the_reference(bundle_folder: Path) -> None:
-    engine, settings = Engine(bundle.read(bundle_folder)), Settings()
-    protocols = routes._routes(engine, settings.max_rows)
+    service = Service(Engine(bundle.read(bundle_folder)), 100)
+    protocols = routes._routes(service)
     found = {f"{route.method} {path}" for path, route in protocols.items()}
-    for path, operations in plain_api(engine, settings).openapi()["paths"].items():
+    for path, operations in plain_api(service, Settings()).openapi()["paths"].items():
         found |= {f"{method.upper()} {path}" for method in operations}
-    found = {route.replace(engine.manifest.version, "VERSION") for route in found}
+    found = {route.replace(service.engine.manifest.version, "VERSION") for route in found}
     text = (REFERENCE / "http.md").read_text()
     assert {route for route in found if f"`{route}`" not in text} == set()
 

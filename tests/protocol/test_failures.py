@@ -12,6 +12,7 @@ from predictor.contract import Row
 from predictor.serving.batch import Batch
 from predictor.serving.engine import Engine, Prediction
 from predictor.serving.rest.routes import application
+from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 
 
@@ -32,7 +33,7 @@ def test_an_internal_error_is_logged_and_tells_the_client_nothing(
     engine: Engine, row: Row, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(application(engine, Settings()))
+        transport = httpx.ASGITransport(application(Service(engine, 100), Settings()))
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
             return await client.post(path, json=row if path == "/predict" else {"instances": [row]})
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from starlette.exceptions import HTTPException
 
-from predictor.errors import JSON_ERRORS, InvalidInput
+from predictor.errors import InvalidInput
 
 # ASGI's messages and scopes are open dictionaries.
 Message = MutableMapping[str, Any]
@@ -42,11 +42,12 @@ class Response:
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send the answer."""
-        headers = {"content-type": self.content_type, "content-length": str(len(self.body))}
         encoded = [
-            (name.lower().encode("latin-1"), value.encode("latin-1"))
-            for name, value in {**headers, **self.headers}.items()
+            (b"content-type", self.content_type.encode("latin-1")),
+            (b"content-length", b"%d" % len(self.body)),
         ]
+        for name, value in self.headers.items():
+            encoded.append((name.lower().encode("latin-1"), value.encode("latin-1")))
         await send({"type": "http.response.start", "status": self.status, "headers": encoded})
         await send({"type": "http.response.body", "body": self.body})
 
@@ -88,21 +89,13 @@ async def read(
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        body += message.get("body", b"")
-        if len(body) > limit:
+        part: bytes = message.get("body", b"")
+        if len(body) + len(part) > limit:
             raise _too_large(limit)
         if not message.get("more_body", False):
-            return Request(bytes(body), headers)
+            return Request(bytes(body) + part if body else part, headers)
+        body += part
 
 
 def _too_large(limit: int) -> HTTPException:
     return HTTPException(413, f"the body is over {limit} bytes")
-
-
-def decode_json(body: bytes) -> object:
-    """Return a decoded body; raises InvalidInput, saying where, when it is not JSON."""
-    try:
-        return msgspec.json.decode(body)
-    except JSON_ERRORS as error:
-        message = f"the body is not JSON that can be read: {error}"
-        raise InvalidInput(message) from error

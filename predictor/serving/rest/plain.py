@@ -1,21 +1,27 @@
 """The API that people read: one flat row in, one answer out, documented at /docs."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from fastapi import FastAPI, Request
+import msgspec
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, create_model
 from starlette.exceptions import HTTPException
 
 from predictor import __version__
+from predictor.bundle import Manifest
 from predictor.contract import LOWER, UPPER, WARNINGS, Target
 from predictor.errors import InvalidInput
-from predictor.serving.answer import Doubt, answer
-from predictor.serving.engine import Engine, Prediction
+from predictor.serving.batch import Batch
+from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.rest import http
+from predictor.serving.rest.numbers import json_list
 from predictor.serving.rest.row_schema import row_schema
+from predictor.serving.service import Encode, Service
 from predictor.serving.settings import Settings
 
 
@@ -77,18 +83,19 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def plain_api(engine: Engine, settings: Settings) -> FastAPI:
+def plain_api(service: Service, settings: Settings) -> FastAPI:
     """Return the application that carries /docs and the routes in it."""
+    manifest = service.engine.manifest
     app = FastAPI(
-        title=f"{engine.manifest.name} predictor",
+        title=f"{manifest.name} predictor",
         version=__version__,
-        description=engine.manifest.contract.target.description,
+        description=manifest.contract.target.description,
         redirect_slashes=False,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    _add_state(app, engine)
-    _add_predictions(app, engine, settings)
+    _add_state(app, service.engine)
+    _add_predictions(app, service, settings)
     for kind in (HTTPException, InvalidInput, Exception):
         app.add_exception_handler(kind, _refuse)  # type: ignore[arg-type] # any ASGI app will do
     return app
@@ -126,22 +133,24 @@ def _add_state(app: FastAPI, engine: Engine) -> None:
         return Models(models=[served])
 
 
-def _add_predictions(app: FastAPI, engine: Engine, settings: Settings) -> None:
-    contract, example = engine.manifest.contract, engine.manifest.golden.rows[0]
+def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None:
+    manifest = service.engine.manifest
+    contract, example = manifest.contract, manifest.golden.rows[0]
     row = row_schema(contract)
     rows = {"type": "array", "items": row, "minItems": 1, "maxItems": settings.max_rows}
     one, many = _answers(contract.target)
 
-    async def predictions(request: Request, *, single: bool) -> list[dict[str, object]]:
+    async def respond(
+        request: Request, decode: Callable[[bytes], Batch], encode: Encode[bytes]
+    ) -> Response:
         received = await http.read(request.scope, request.receive, settings.max_body_bytes)
-        decoded = http.decode_json(received.body)
-        rows = [decoded] if single else decoded
-        return _predictions(contract.target, *answer(engine, rows, settings.max_rows))
+        body = received.body
+        content = await service.answer(len(body), lambda: (decode(body), encode))
+        return Response(content, media_type=http.JSON)
 
     @app.post("/predict", response_model=one, openapi_extra=_body(row, example), responses=ERRORS)
-    async def predict(request: Request) -> dict[str, object]:
-        [prediction] = await predictions(request, single=True)
-        return prediction | _provenance(engine)
+    async def predict(request: Request) -> Response:
+        return await respond(request, service.rows.one, partial(_encode_one, manifest))
 
     @app.post(
         "/predict/batch",
@@ -149,12 +158,22 @@ def _add_predictions(app: FastAPI, engine: Engine, settings: Settings) -> None:
         openapi_extra=_body(rows, [example]),
         responses=ERRORS,
     )
-    async def predict_batch(request: Request) -> dict[str, object]:
-        return {"predictions": await predictions(request, single=False)} | _provenance(engine)
+    async def predict_batch(request: Request) -> Response:
+        return await respond(request, service.rows.rows, partial(_encode_many, manifest))
 
 
 def _predicted(target: Target) -> str:
     return f"predicted_{target.name}"
+
+
+def _encode_one(manifest: Manifest, found: Prediction, doubts: list[Doubt]) -> bytes:
+    [prediction] = _predictions(manifest.contract.target, found, doubts)
+    return msgspec.json.encode(prediction | _provenance(manifest))
+
+
+def _encode_many(manifest: Manifest, found: Prediction, doubts: list[Doubt]) -> bytes:
+    predictions = _predictions(manifest.contract.target, found, doubts)
+    return msgspec.json.encode({"predictions": json_list(predictions)} | _provenance(manifest))
 
 
 def _predictions(target: Target, found: Prediction, doubts: list[Doubt]) -> list[dict[str, object]]:
@@ -181,13 +200,13 @@ def _answers(target: Target) -> tuple[type[BaseModel], type[BaseModel]]:
     return one, many
 
 
-def _provenance(engine: Engine) -> dict[str, object]:
+def _provenance(manifest: Manifest) -> dict[str, object]:
     return {
-        "model_version": engine.manifest.version,
-        "model_type": engine.manifest.type,
+        "model_version": manifest.version,
+        "model_type": manifest.type,
         "prediction_timestamp": datetime.now(UTC),
-        "features_used": engine.manifest.contract.names,
-        "interval_coverage": engine.manifest.intervals.target,
+        "features_used": manifest.contract.names,
+        "interval_coverage": manifest.intervals.target,
     }
 
 

@@ -1,8 +1,9 @@
 """Which request goes where, and what becomes of an error."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
@@ -10,7 +11,6 @@ from starlette.exceptions import HTTPException
 from predictor.errors import InvalidInput
 from predictor.serving import metrics
 from predictor.serving.binary import CONTENT_TYPE
-from predictor.serving.engine import Engine
 from predictor.serving.rest import http, v1, v2
 from predictor.serving.rest.http import (
     App,
@@ -23,6 +23,7 @@ from predictor.serving.rest.http import (
     Send,
 )
 from predictor.serving.rest.plain import plain_api
+from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -42,14 +43,14 @@ class Route:
     """A route of a protocol: its method, its answer to a request, and what that may be sent as."""
 
     method: str
-    respond: Callable[[Request], Response]
+    respond: Callable[[Request], Awaitable[Response]]
     content_types: tuple[str, ...] = (http.JSON,)
 
 
-def application(engine: Engine, settings: Settings) -> App:
+def application(service: Service, settings: Settings) -> App:
     """Return the whole server as one ASGI application."""
-    routes = _routes(engine, settings.max_rows)
-    plain = plain_api(engine, settings)
+    routes = _routes(service)
+    plain = plain_api(service, settings)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -60,44 +61,46 @@ def application(engine: Engine, settings: Settings) -> App:
         if route.method == "POST":
             limit = settings.max_body_bytes
             request = await http.read(scope, receive, limit, route.content_types)
-        return await route.respond(request)(scope, receive, send)
+        response = await route.respond(request)
+        return await response(scope, receive, send)
 
     return _guarded(app)
 
 
-def _routes(engine: Engine, max_rows: int) -> dict[str, Route]:
-    served = f"/v2/models/{engine.manifest.name}"
+def _routes(service: Service) -> dict[str, Route]:
+    manifest = service.engine.manifest
+    served = f"/v2/models/{manifest.name}"
     return {
-        **_v1(engine, f"/v1/models/{engine.manifest.name}", max_rows),
-        "/v2": Route("GET", lambda _: Response(v2.server_metadata())),
-        **_v2(engine, served, max_rows),
-        **_v2(engine, f"{served}/versions/{engine.manifest.version}", max_rows),
-        "/v2/health/live": Route("GET", lambda _: Response(b'{"live":true}')),
-        "/v2/health/ready": Route("GET", lambda _: Response(b'{"ready":true}')),
-        "/metrics": Route(
-            "GET",
-            lambda _: Response(generate_latest(), content_type=CONTENT_TYPE_LATEST),
-        ),
+        **_v1(service, f"/v1/models/{manifest.name}"),
+        "/v2": _get(v2.server_metadata),
+        **_v2(service, served),
+        **_v2(service, f"{served}/versions/{manifest.version}"),
+        "/v2/health/live": _get(lambda: b'{"live":true}'),
+        "/v2/health/ready": _get(lambda: b'{"ready":true}'),
+        "/metrics": _get(generate_latest, CONTENT_TYPE_LATEST),
     }
 
 
-def _v1(engine: Engine, model: str, max_rows: int) -> dict[str, Route]:
+def _get(body: Callable[[], bytes], content_type: str = http.JSON) -> Route:
+    async def respond(_request: Request) -> Response:
+        return Response(body(), content_type=content_type)
+
+    return Route("GET", respond)
+
+
+def _v1(service: Service, model: str) -> dict[str, Route]:
     return {
-        "/v1/models": Route("GET", lambda _: Response(v1.models(engine))),
-        model: Route("GET", lambda _: Response(v1.model(engine))),
-        f"{model}:predict": Route(
-            "POST", lambda request: Response(v1.predict(engine, request.body, max_rows))
-        ),
+        "/v1/models": _get(partial(v1.models, service.engine)),
+        model: _get(partial(v1.model, service.engine)),
+        f"{model}:predict": Route("POST", partial(v1.predict, service)),
     }
 
 
-def _v2(engine: Engine, model: str, max_rows: int) -> dict[str, Route]:
+def _v2(service: Service, model: str) -> dict[str, Route]:
     return {
-        model: Route("GET", lambda _: Response(v2.model_metadata(engine))),
-        f"{model}/ready": Route("GET", lambda _: Response(v2.model_ready(engine))),
-        f"{model}/infer": Route(
-            "POST", lambda request: v2.infer(engine, request, max_rows), V2_TYPES
-        ),
+        model: _get(partial(v2.model_metadata, service.engine)),
+        f"{model}/ready": _get(partial(v2.model_ready, service.engine)),
+        f"{model}/infer": Route("POST", partial(v2.infer, service), V2_TYPES),
     }
 
 

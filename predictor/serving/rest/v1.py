@@ -3,13 +3,10 @@
 import msgspec
 
 from predictor.contract import LOWER, UPPER, WARNINGS
-from predictor.errors import InvalidInput
-from predictor.serving import metrics
-from predictor.serving.answer import Doubt, answer
-from predictor.serving.engine import Engine, Prediction
-from predictor.serving.rest.http import decode_json
-
-ROWS_KEYS = ("instances", "inputs")
+from predictor.serving.engine import Doubt, Engine, Prediction
+from predictor.serving.rest.http import Request, Response
+from predictor.serving.rest.numbers import json_array
+from predictor.serving.service import Service
 
 
 def models(engine: Engine) -> bytes:
@@ -22,32 +19,22 @@ def model(engine: Engine) -> bytes:
     return msgspec.json.encode({"name": engine.manifest.name, "ready": True})
 
 
-def predict(engine: Engine, body: bytes, max_rows: int) -> bytes:
-    """Return the body that answers `POST /v1/models/NAME:predict`; raises InvalidInput."""
-    prediction, doubts = answer(engine, _rows(decode_json(body)), max_rows)
-    with metrics.POSTPROCESS_SECONDS.labels(engine.manifest.name).time():
-        return msgspec.json.encode(_body(prediction, doubts))
+async def predict(service: Service, request: Request) -> Response:
+    """Return the answer to `POST /v1/models/NAME:predict`; raises InvalidInput."""
+    body = request.body
+    return Response(await service.answer(len(body), lambda: (service.rows.request(body), _encode)))
 
 
-def _body(prediction: Prediction, doubts: list[Doubt]) -> dict[str, object]:
+def _encode(prediction: Prediction, doubts: list[Doubt]) -> bytes:
     """Return the answer; it has warnings only when a row has one."""
     body: dict[str, object] = {
-        "predictions": prediction.values.tolist(),
-        LOWER: prediction.lower.tolist(),
-        UPPER: prediction.upper.tolist(),
+        "predictions": json_array(prediction.values),
+        LOWER: json_array(prediction.lower),
+        UPPER: json_array(prediction.upper),
     }
     if doubts:
         body[WARNINGS] = [
             {"row": doubt.row, "warning": doubt.warning.name, "message": doubt.warning.message}
             for doubt in doubts
         ]
-    return body
-
-
-def _rows(request: object) -> object:
-    if type(request) is dict:
-        for key in ROWS_KEYS:
-            if key in request:
-                return request[key]
-    message = 'expected an object with "instances", a list of rows'
-    raise InvalidInput(message)
+    return msgspec.json.encode(body)
