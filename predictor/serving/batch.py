@@ -1,8 +1,8 @@
 """Rows as a client sends them → the matrix that the graph is fed, or what is wrong with them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,8 +10,7 @@ from predictor.contract import Column, Contract, quote
 from predictor.errors import InvalidInput
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True, gc=False):
     """Valid rows: float64, (n, columns of the contract), labels as their codes."""
 
     columns: NDArray[np.float64]

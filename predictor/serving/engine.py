@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,18 +14,18 @@ from predictor.errors import BundleError
 from predictor.serving.batch import Batch, encode
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(msgspec.Struct, frozen=True, gc=False):
     """The answers to a batch: float64, (n,), in the target's unit, and where doubts are.
 
     `lower` and `upper` are the ends of the rows' intervals; `warnings` is a boolean for each row
-    and each warning of the contract, (n, warnings).
+    and each warning of the contract, (n, warnings), and none is set unless `is_doubtful`.
     """
 
     values: NDArray[np.float64]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
     warnings: NDArray[np.bool_]
+    is_doubtful: bool
 
     def part(self, start: int, end: int) -> "Prediction":
         """Return the answers to the rows from `start` to before `end`."""
@@ -33,6 +34,7 @@ class Prediction:
             self.lower[start:end],
             self.upper[start:end],
             self.warnings[start:end],
+            self.is_doubtful,
         )
 
 
@@ -67,11 +69,12 @@ class Engine:
 
     def predict(self, batch: Batch) -> Prediction:
         """Return the predictions for a batch's rows, in their order."""
-        return Prediction(*graph.predict(self._session, self.manifest.contract, batch.columns))
+        outputs = graph.predict(self._session, self.manifest.contract, batch.columns)
+        return Prediction(*outputs, is_doubtful=bool(outputs[-1].any()))
 
     def doubts(self, prediction: Prediction) -> list[Doubt]:
         """Return the doubts about a prediction, row by row; mostly there are none."""
-        if not prediction.warnings.any():
+        if not prediction.is_doubtful:
             return []
         known = self.manifest.contract.warnings
         return [Doubt(int(row), known[kind]) for row, kind in np.argwhere(prediction.warnings)]

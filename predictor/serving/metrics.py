@@ -1,6 +1,19 @@
 """What Prometheus reads. The names that KServe publishes are kept, for its dashboards."""
 
-from prometheus_client import Counter, Gauge, Histogram
+import os
+from functools import cache
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+# Where several processes have their metrics, by prometheus-client's name for it.
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 # A small batch takes a tenth of a millisecond.
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -25,7 +38,10 @@ WARNINGS = Counter(
     "predictor_warnings", "Rows answered in doubt, by warning", ["model_name", "warning"]
 )
 MODEL_INFO = Gauge(
-    "predictor_model_info", "1 for the model that is served", ["model_name", "version"]
+    "predictor_model_info",
+    "1 for the model that is served",
+    ["model_name", "version"],
+    multiprocess_mode="livemax",
 )
 
 
@@ -43,3 +59,18 @@ class Meter:
     def warn(self, warning: str) -> None:
         """Count a row that was answered in doubt."""
         WARNINGS.labels(self.model_name, warning).inc()
+
+
+@cache
+def requests(route: str, method: str, code: int | str) -> Counter:
+    """Return the counter of the requests to a route that were answered with a status code."""
+    return REQUESTS.labels(route, method, code)
+
+
+def exposition() -> bytes:
+    """Return what Prometheus reads: this process's metrics, or those of all workers together."""
+    if METRICS_FOLDER not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

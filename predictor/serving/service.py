@@ -25,13 +25,22 @@ Decode = Callable[[], tuple[Batch, Encode[Answer]]]
 class Service:
     """Answers requests with one engine: small ones together, large ones beside the event loop."""
 
-    def __init__(self, engine: Engine, max_rows: int, threads: int = 1) -> None:
-        """Make the decoders of the engine's contract, and room for `threads` large requests."""
+    def __init__(
+        self,
+        engine: Engine,
+        max_rows: int,
+        threads: int = 1,
+        in_progress: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Make the decoders of the engine's contract, and room for `threads` large requests.
+
+        `in_progress` tells how many requests are being answered, or 0 when that is not known.
+        """
         self.engine = engine
         self.rows = RowDecoder(engine.manifest.contract, max_rows)
         self.tensors = TensorDecoder(engine.manifest.contract, max_rows)
         self._meter = Meter(engine.manifest.name)
-        self._together = Together(engine.predict)
+        self._together = Together(engine.predict, in_progress)
         self._beside = ThreadPoolExecutor(threads, "large-request")
 
     async def answer(self, size_bytes: int, decode: "Decode[Answer]") -> Answer:

@@ -8,8 +8,10 @@ import msgspec
 
 from predictor.errors import SettingsError
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
-class Settings(msgspec.Struct, frozen=True, rename="upper"):
+
+class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     """How to serve; the environment variable of each has its name in capitals.
 
     `require_signature` is the file of the public key whose signature a bundle needs, if any;
@@ -21,6 +23,9 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     require_signature: Annotated[str, msgspec.Meta(min_length=1)] = ""
     listen_host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8080
+    grpc_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8081
+    # 0 is as many as the CPU limit gives whole CPUs, or one.
+    workers: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     max_rows: Annotated[int, msgspec.Meta(ge=1)] = 10_000
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1)] = 4 * 1024 * 1024

@@ -15,6 +15,13 @@ from predictor.serving.batch import Batch, Limits, check_count
 from predictor.serving.binary import DTYPES
 from predictor.serving.engine import Prediction
 
+# What both transports say of the server.
+SERVER_NAME = "energy-predictor"
+PLATFORM = "onnx"
+# A name and a shape that a client made up come back in an error's sentence.
+LONGEST_NAME = 200
+LONGEST_SHAPE = 8
+
 INTEGERS = frozenset(name for name in DTYPES if "INT" in name)
 FLOATS = frozenset(name for name in DTYPES if name.startswith("FP"))
 # The datatypes in which a column of a contract may come.
@@ -60,6 +67,15 @@ def outputs(contract: Contract, prediction: Prediction) -> dict[str, Output]:
         WARNINGS: Output(WARNINGS, "BOOL", prediction.warnings),
     }
     return {name: ends[name] for name in contract.outputs}
+
+
+def wanted(known: list[str], asked: list[str]) -> list[str]:
+    """Return the names of the outputs that are asked for; none means all. Raises InvalidInput."""
+    for name in asked:
+        if name not in known:
+            message = f"got output {quote(name)}, expected one of {', '.join(known)}"
+            raise InvalidInput(message)
+    return asked or known
 
 
 def metadata(contract: Contract) -> dict[str, list[dict[str, Any]]]:

@@ -17,15 +17,18 @@ MOST_ROWS = 1024
 class Together:
     """Runs the batches that arrive in one turn of the event loop as one, and adds no waiting."""
 
-    def __init__(self, predict: Callable[[Batch], Prediction]) -> None:
-        """Take the function that runs the model."""
+    def __init__(
+        self, predict: Callable[[Batch], Prediction], in_progress: Callable[[], int]
+    ) -> None:
+        """Take the model, and what tells how many requests are being answered, or 0."""
         self._predict = predict
+        self._in_progress = in_progress
         self._waiting: list[tuple[Batch, asyncio.Future[Prediction]]] = []
         self._rows = 0
 
     async def predict(self, batch: Batch) -> Prediction:
         """Return the predictions for a batch's rows; raises what the model raises."""
-        if len(batch.columns) > FEW_ROWS:
+        if len(batch.columns) > FEW_ROWS or (self._in_progress() == 1 and not self._waiting):
             return self._predict(batch)
         loop = asyncio.get_running_loop()
         if not self._waiting:
@@ -33,8 +36,8 @@ class Together:
         future: asyncio.Future[Prediction] = loop.create_future()
         self._waiting.append((batch, future))
         self._rows += len(batch.columns)
-        if self._rows >= MOST_ROWS:
-            self._run()
+        if self._rows >= MOST_ROWS or len(self._waiting) == self._in_progress():
+            self._run()  # there is nobody to wait for
         return await future
 
     def _run(self) -> None:

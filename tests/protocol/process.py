@@ -18,29 +18,31 @@ PREDICTOR = [sys.executable, "-m", "predictor"]
 @dataclass(frozen=True)
 class Server:
     url: str
+    grpc: str
     process: subprocess.Popen[bytes]
 
 
 @contextmanager
 def running(folder: Path, **settings: str) -> Iterator[Server]:
     """Yield a server that listens; what it logs goes to a file, which never fills up."""
-    environment = os.environ | {"BUNDLE": str(folder), "PORT": "0"} | settings
+    environment = os.environ | {"BUNDLE": str(folder), "PORT": "0", "GRPC_PORT": "0"} | settings
     command = [*PREDICTOR, "serve"]
     with (
         tempfile.NamedTemporaryFile() as log,
         subprocess.Popen(command, env=environment, stderr=log) as process,
     ):
         try:
-            yield Server(_url(process, Path(log.name)), process)
+            yield Server(*_addresses(process, Path(log.name)), process)
         finally:
             process.terminate()
 
 
-def _url(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Return where a server listens, as soon as it says so."""
+def _addresses(process: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
+    """Return where a server listens for HTTP and for gRPC, as soon as it says so."""
+    said = re.compile(r"serving \w+ \w+ of .* on (http://\S+), gRPC on (\S+)")
     deadline = time.monotonic() + START_SECONDS
-    while not (found := re.search(r"serving \w+ \w+ of .* on (http://\S+)", log.read_text())):
+    while not (found := said.search(log.read_text())):
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.01)
-    return found[1]
+    return found[1], found[2]

@@ -1,7 +1,6 @@
 """What every HTTP API here shares: bodies in, answers out, and one form for every error."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 import msgspec
@@ -17,28 +16,27 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON = "application/json"
+JSON_TYPE = JSON.encode()
 
 
 class ClientGone(Exception):  # noqa: N818 - nobody is left to whom it would be an error
     """The client closed its connection in the middle of its request."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A request's body, and its headers by their names in small letters; a GET has no body."""
 
     body: bytes = b""
-    headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    headers: dict[bytes, bytes] = {}
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A complete answer, and the ASGI application that sends it."""
 
     body: bytes
     status: int = 200
     content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = {}
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send the answer."""
@@ -59,13 +57,13 @@ def refusal(error: Exception, invalid_input: int) -> Response:
     is not the client's says nothing of itself.
     """
     if isinstance(error, HTTPException):
-        return _failure(error.status_code, error.detail, error.headers or {})
+        return _failure(error.status_code, error.detail, dict(error.headers or {}))
     if isinstance(error, InvalidInput):
         return _failure(invalid_input, str(error), {})
     return _failure(500, "internal error", {})
 
 
-def _failure(status: int, message: str, headers: Mapping[str, str]) -> Response:
+def _failure(status: int, message: str, headers: dict[str, str]) -> Response:
     return Response(msgspec.json.encode({"error": message}), status, headers=headers)
 
 
@@ -78,10 +76,7 @@ async def read(
     when it is over `limit` bytes; ClientGone when the connection ends before it does.
     """
     headers = dict(scope["headers"])
-    given = headers.get(b"content-type", JSON.encode()).partition(b";")[0].strip().lower()
-    if given.decode("latin-1") not in content_types:
-        allowed = " or ".join(content_types)
-        raise HTTPException(415, f"send the body with the header Content-Type: {allowed}")
+    _check_type(headers.get(b"content-type", JSON_TYPE), content_types)
     if int(headers.get(b"content-length", b"0")) > limit:
         raise _too_large(limit)
     body = bytearray()
@@ -95,6 +90,14 @@ async def read(
         if not message.get("more_body", False):
             return Request(bytes(body) + part if body else part, headers)
         body += part
+
+
+def _check_type(given: bytes, allowed: Collection[str]) -> None:
+    if given == JSON_TYPE:  # as almost all send it
+        return
+    if given.partition(b";")[0].strip().lower().decode("latin-1") not in allowed:
+        message = f"send the body with the header Content-Type: {' or '.join(allowed)}"
+        raise HTTPException(415, message)
 
 
 def _too_large(limit: int) -> HTTPException:

@@ -5,10 +5,8 @@ from typing import Annotated
 import msgspec
 
 from predictor.errors import JSON_ERRORS, InvalidInput
+from predictor.serving.tensors import LONGEST_NAME, LONGEST_SHAPE
 
-# A name and a shape that a client made up come back in an error's sentence.
-LONGEST_NAME = 200
-LONGEST_SHAPE = 8
 Size = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31)]
 
 

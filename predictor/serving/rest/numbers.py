@@ -14,6 +14,8 @@ PIECE = 4096
 def json_array(array: NDArray[Any]) -> msgspec.Raw:
     """Return an array's elements, in row-major order, as one JSON array."""
     flat = array.ravel()
+    if len(flat) <= PIECE:
+        return msgspec.Raw(msgspec.json.encode(flat.tolist()))
     return _joined(flat[start : start + PIECE].tolist() for start in range(0, len(flat), PIECE))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from predictor.errors import InvalidInput
@@ -77,7 +77,7 @@ def _routes(service: Service) -> dict[str, Route]:
         **_v2(service, f"{served}/versions/{manifest.version}"),
         "/v2/health/live": _get(lambda: b'{"live":true}'),
         "/v2/health/ready": _get(lambda: b'{"ready":true}'),
-        "/metrics": _get(generate_latest, CONTENT_TYPE_LATEST),
+        "/metrics": _get(metrics.exposition, CONTENT_TYPE_LATEST),
     }
 
 
@@ -139,7 +139,7 @@ def _guarded(app: App) -> App:
                 logger.exception("%s %s failed", scope["method"], _route(asked))
             if not status:
                 await http.refusal(error, invalid_input=400)(scope, receive, sending)
-        metrics.REQUESTS.labels(_route(asked), scope["method"], status).inc()
+        metrics.requests(_route(asked), scope["method"], status).inc()
 
     return guarded
 

@@ -6,7 +6,6 @@ import msgspec
 from msgspec import UNSET
 
 from predictor import __version__
-from predictor.contract import quote
 from predictor.errors import InvalidInput
 from predictor.serving import binary
 from predictor.serving.batch import Batch
@@ -16,7 +15,16 @@ from predictor.serving.rest.elements import elements
 from predictor.serving.rest.messages import NONE, InputTensor, OutputTensor, Parameters, Response
 from predictor.serving.rest.numbers import json_array
 from predictor.serving.service import Encode, Service
-from predictor.serving.tensors import Output, Tensor, metadata, outputs, wrong
+from predictor.serving.tensors import (
+    PLATFORM,
+    SERVER_NAME,
+    Output,
+    Tensor,
+    metadata,
+    outputs,
+    wanted,
+    wrong,
+)
 
 HEADER = binary.HEADER.lower().encode()
 
@@ -25,7 +33,7 @@ def server_metadata() -> bytes:
     """Return the body of `GET /v2`."""
     return msgspec.json.encode(
         {
-            "name": "energy-predictor",
+            "name": SERVER_NAME,
             "version": __version__,
             "extensions": ["binary_tensor_data"],
         }
@@ -38,7 +46,7 @@ def model_metadata(engine: Engine) -> bytes:
         {
             "name": engine.manifest.name,
             "versions": [engine.manifest.version],
-            "platform": "onnx",
+            "platform": PLATFORM,
             **metadata(engine.manifest.contract),
         }
     )
@@ -58,23 +66,22 @@ def _decode(service: Service, request: http.Request) -> tuple[Batch, Encode[http
     length = request.headers.get(HEADER)
     content, behind = binary.split(request.body, length) if length else (request.body, b"")
     asked = messages.decode(content)
-    contract = service.engine.manifest.contract
-    wanted = _wanted(contract.outputs, asked)
+    names = _wanted(service.engine.manifest.contract.outputs, asked)
     batch = service.tensors.batch(_tensors(asked.inputs, behind))
-    return batch, partial(_encode, service.engine, asked.id, wanted)
+    return batch, partial(_encode, service.engine, asked.id, names)
 
 
 def _encode(
     engine: Engine,
     identifier: str | None,
-    wanted: dict[str, bool],
+    names: dict[str, bool],
     prediction: Prediction,
     _doubts: list[Doubt],
 ) -> http.Response:
     """Return a response; only one with tensors behind its JSON says how long that is."""
     found = outputs(engine.manifest.contract, prediction)
-    blobs = [binary.encode(found[name].array) if wanted[name] else None for name in wanted]
-    tensors = [_output(found[name], blob) for name, blob in zip(wanted, blobs, strict=True)]
+    blobs = [binary.encode(found[n].array) if as_bytes else None for n, as_bytes in names.items()]
+    tensors = [_output(found[name], blob) for name, blob in zip(names, blobs, strict=True)]
     manifest = engine.manifest
     content = msgspec.json.encode(Response(manifest.name, manifest.version, tensors, identifier))
     behind = [blob for blob in blobs if blob is not None]
@@ -93,17 +100,10 @@ def _output(output: Output, blob: bytes | None) -> OutputTensor:
 
 def _wanted(known: list[str], request: messages.Request) -> dict[str, bool]:
     """Return the names of the outputs that are asked for, and whether each is to be bytes."""
+    names = wanted(known, [output.name for output in request.outputs])
+    asked = {output.name: output.parameters.binary_data for output in request.outputs}
     default = request.parameters.binary_data_output
-    if not request.outputs:
-        return dict.fromkeys(known, default)
-    wanted = {}
-    for output in request.outputs:
-        if output.name not in known:
-            message = f"got output {quote(output.name)}, expected one of {', '.join(known)}"
-            raise InvalidInput(message)
-        asked = output.parameters.binary_data
-        wanted[output.name] = default if asked is None else asked
-    return wanted
+    return {name: default if asked.get(name) is None else bool(asked[name]) for name in names}
 
 
 def _tensors(inputs: list[InputTensor], behind: bytes) -> list[Tensor]:

@@ -1,0 +1,160 @@
+"""The Open Inference Protocol over gRPC, with health checks and reflection."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError, Message
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from predictor import __version__
+from predictor.contract import quote
+from predictor.errors import InvalidInput, SettingsError
+from predictor.serving import metrics
+from predictor.serving.grpc import inference_pb2 as pb
+from predictor.serving.grpc import messages
+from predictor.serving.ports import address
+from predictor.serving.service import Service
+from predictor.serving.settings import Settings
+from predictor.serving.tensors import PLATFORM, SERVER_NAME, metadata
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Any], Awaitable[Message]]
+
+SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
+
+
+class _NotFound(Exception):  # noqa: N818 - it is the client's request that is at fault
+    """A request for something that is not here."""
+
+    def __init__(self, given: str, served: str) -> None:
+        super().__init__(f"got {quote(given)}, expected {served}")
+
+
+class _Inference:
+    """The methods of the service."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._manifest = service.engine.manifest
+
+    async def server_live(self, _: pb.ServerLiveRequest) -> pb.ServerLiveResponse:
+        return pb.ServerLiveResponse(live=True)
+
+    async def server_ready(self, _: pb.ServerReadyRequest) -> pb.ServerReadyResponse:
+        return pb.ServerReadyResponse(ready=True)
+
+    async def server_metadata(self, _: pb.ServerMetadataRequest) -> pb.ServerMetadataResponse:
+        return pb.ServerMetadataResponse(name=SERVER_NAME, version=__version__)
+
+    async def model_ready(self, request: pb.ModelReadyRequest) -> pb.ModelReadyResponse:
+        self._check(request.name, request.version)
+        return pb.ModelReadyResponse(ready=True)
+
+    async def model_metadata(self, request: pb.ModelMetadataRequest) -> pb.ModelMetadataResponse:
+        self._check(request.name, request.version)
+        return pb.ModelMetadataResponse(
+            name=self._manifest.name,
+            versions=[self._manifest.version],
+            platform=PLATFORM,
+            **metadata(self._manifest.contract),
+        )
+
+    async def model_infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
+        self._check(request.model_name, request.model_version)
+        decode = partial(messages.decode, self._service, request)
+        return await self._service.answer(request.ByteSize(), decode)
+
+    def _check(self, name: str, version: str) -> None:
+        """Refuse a model, or a version of it, that is not served; none is the served one."""
+        if name != self._manifest.name:
+            raise _NotFound(name, self._manifest.name)
+        if version not in {"", self._manifest.version}:
+            raise _NotFound(version, self._manifest.version)
+
+
+class _Health(health.aio.HealthServicer):  # type: ignore[name-defined,misc] # no types
+    """Says that the server and its one service serve: before they do, nobody can ask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._server_status[SERVICE.full_name] = self._server_status[""]
+
+
+def make_server(service: Service, settings: Settings) -> grpc.aio.Server:
+    """Return a server that listens on no port yet."""
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", settings.max_body_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 1),  # every worker listens on the one port
+        ]
+    )
+    inference = _Inference(service)
+    handlers: dict[str, Handler] = {
+        "ServerLive": inference.server_live,
+        "ServerReady": inference.server_ready,
+        "ModelReady": inference.model_ready,
+        "ServerMetadata": inference.server_metadata,
+        "ModelMetadata": inference.model_metadata,
+        "ModelInfer": inference.model_infer,
+    }
+    methods = {name: _method(name, handler) for name, handler in handlers.items()}
+    generic = grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
+    server.add_generic_rpc_handlers((generic,))
+    health_pb2_grpc.add_HealthServicer_to_server(_Health(), server)
+    names = (SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    return server
+
+
+def _method(name: str, handler: Handler) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    """Return a method that parses its request itself: gRPC calls bad bytes an internal error."""
+    request_type = getattr(pb, f"{name}Request")
+    route = f"/{SERVICE.full_name}/{name}"
+
+    async def respond(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+        code, answer = await _answer(route, handler, request_type, request)
+        metrics.requests(route, "GRPC", code.name).inc()
+        if isinstance(answer, str):
+            await context.abort(code, answer)
+        return answer
+
+    return grpc.unary_unary_rpc_method_handler(respond)
+
+
+async def _answer(
+    route: str,
+    handler: Handler,
+    request_type: type[Message],
+    request: bytes,
+) -> tuple[grpc.StatusCode, bytes | str]:
+    """Return a status, and the answer's bytes or what is wrong."""
+    try:
+        response = await handler(request_type.FromString(request))
+        return grpc.StatusCode.OK, response.SerializeToString()
+    except DecodeError:
+        message = f"the message is not an inference.{request_type.__name__}"
+        return grpc.StatusCode.INVALID_ARGUMENT, message
+    except InvalidInput as error:
+        return grpc.StatusCode.INVALID_ARGUMENT, str(error)
+    except _NotFound as error:
+        return grpc.StatusCode.NOT_FOUND, str(error)
+    except Exception:
+        logger.exception("%s failed", route)
+        return grpc.StatusCode.INTERNAL, "internal error"
+
+
+def listen(server: grpc.aio.Server, settings: Settings) -> None:
+    """Listen on the port for gRPC; raises SettingsError when it cannot be had."""
+    where = address(settings.listen_host, settings.grpc_port)
+    try:
+        server.add_insecure_port(where)
+    except RuntimeError as error:
+        message = f"cannot listen on {where} for gRPC"
+        raise SettingsError(message) from error

@@ -1,0 +1,145 @@
+"""A process that answers: one engine, one event loop, REST and gRPC."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import uvicorn
+from prometheus_client import disable_created_metrics
+
+from predictor import bundle, signature
+from predictor.errors import PredictorError
+from predictor.serving import metrics
+from predictor.serving.engine import Engine
+from predictor.serving.grpc import server as grpc_server
+from predictor.serving.rest.http import App, Receive, Scope, Send
+from predictor.serving.rest.routes import application
+from predictor.serving.service import Service
+from predictor.serving.settings import LOG_FORMAT, Settings
+from predictor.serving.workers import READY
+
+BACKLOG = 2048
+# Python lets a thread that computes go on for this long while another waits. The default, 5 ms, is
+# what a probe would wait at each step of its answer beside a large request.
+SWITCH_SECONDS = 0.0005
+
+
+def work(
+    settings: Settings, listener: socket.socket, threads: int, ready: Callable[[Engine], None]
+) -> None:
+    """Serve a bundle on a bound socket until SIGTERM or SIGINT, then finish what was asked.
+
+    `ready` is called once both protocols are listened for. Raises BundleError or SettingsError
+    when it cannot start; nothing was answered by then.
+    """
+    disable_created_metrics()  # type: ignore[no-untyped-call] # they would double what is scraped
+    sys.setswitchinterval(SWITCH_SECONDS)
+    required = settings.require_signature
+    is_signed = signature.verifier(Path(required)) if required else None
+    engine = Engine(bundle.read(Path(settings.bundle), is_signed))
+    metrics.MODEL_INFO.labels(engine.manifest.name, engine.manifest.version).set(1)
+    tasks: set[asyncio.Task[None]] = set()
+    service = Service(engine, settings.max_rows, threads, tasks.__len__)
+    app = _leaving(application(service, settings), tasks)
+    server = _Server(_config(app, settings), service, settings, lambda: ready(engine))
+    server.server_state.tasks = tasks
+    gc.collect()
+    gc.freeze()  # what is here now stays: no later collection need look at it
+    # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, and gRPC's beside it."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        settings: Settings,
+        ready: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._service = service
+        self._settings = settings
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._grpc = grpc_server.make_server(self._service, self._settings)
+        grpc_server.listen(self._grpc, self._settings)
+        await self._grpc.start()
+        await super().startup(sockets)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        drained = self._grpc.stop(self._settings.drain_seconds)
+        await asyncio.gather(super().shutdown(sockets), drained)
+
+
+def _leaving(app: App, tasks: set[asyncio.Task[None]]) -> App:
+    """Take each request off the server's tasks as soon as it is answered.
+
+    uvicorn does so one turn of the event loop later, and `Together` would wait for it.
+    """
+
+    async def leaving(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        finally:
+            tasks.discard(asyncio.current_task())
+
+    return leaving
+
+
+def _config(app: App, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Be one of several workers: settings as JSON, the socket's descriptor, threads.
+
+    It says on its standard output that it is ready, and ends when its standard input does: then
+    the process that started it is no more.
+    """
+    settings = msgspec.json.decode(arguments[0], type=Settings)
+    logging.basicConfig(level=settings.log_level, format=LOG_FORMAT)
+    listener = socket.socket(fileno=int(arguments[1]))
+
+    def ready(_engine: Engine) -> None:
+        asyncio.get_running_loop().add_reader(sys.stdin, _orphaned)
+        os.write(sys.stdout.fileno(), READY)
+
+    try:
+        work(settings, listener, int(arguments[2]), ready)
+    except PredictorError as error:
+        sys.stderr.write(f"predictor: {error}\n")
+        return 1
+    return 0
+
+
+def _orphaned() -> None:
+    asyncio.get_running_loop().remove_reader(sys.stdin)
+    signal.raise_signal(signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
