@@ -106,6 +106,9 @@ def _add_conformance(conformance: argparse.ArgumentParser) -> None:
     conformance.add_argument(
         "--timeout", type=float, default=10, metavar="SECONDS", help="how long an answer may take"
     )
+    conformance.add_argument(
+        "--binary", action="store_true", help="check binary data even if they are not announced"
+    )
     conformance.add_argument("--json", action="store_true", help="print the results for programs")
     sample = conformance.add_mutually_exclusive_group()
     sample.add_argument("--bundle", type=Path, help="the folder of a bundle that is served")
@@ -229,13 +232,14 @@ def _conformance(options: argparse.Namespace) -> None:
     from predictor.conformance import client, runner, sample, subject
 
     server = client.client(options.url, options.timeout)
+    server.send(client.Request("GET", "/v2/health/live"))  # is it there at all?
     rows, model = sample.NONE, options.model
     if options.bundle:
         served = bundle.read(options.bundle)
         rows, model = sample.of_bundle(served), model or served.manifest.name
     if options.request:
         rows = sample.read(options.request)
-    judged = subject.Subject(server, model or runner.only_model(server), rows)
+    judged = subject.Subject(server, model or runner.only_model(server), rows, not options.binary)
     results = []
     for result in runner.run(judged, [options.protocol] if options.protocol else runner.PROTOCOLS):
         results.append(result)

@@ -91,6 +91,13 @@ def identifier(subject: Subject) -> None:
     expect(decoded(answer, InferResponse).id == ID, answer, f"the id {ID!r}")
 
 
+@case("v2.infer.id.empty", "MUST", REQUEST)
+def empty_identifier(subject: Subject) -> None:
+    """If `id` is specified, this identifier must be returned: so an empty $string."""
+    _, answer = subject.response, subject.send(subject.infer(id=""))
+    expect(decoded(answer, InferResponse).id == "", answer, "an empty id")
+
+
 @case("v2.infer.parameters", "MUST", f"{OIP}, Parameters")
 def parameters(subject: Subject) -> None:
     """The `parameters` of a request and of an input hold zero or more pairs: so none, too."""

@@ -128,6 +128,13 @@ def negative_shape(subject: Subject) -> Request:
     return _altered(subject, first, shape=[-1, *first.shape[1:]])
 
 
+@refusal("v2.infer.input.shape.huge", "MUST", INPUT)
+def huge_shape(subject: Subject) -> Request:
+    """Each dimension must be representable as an unsigned 64-bit integer: 2^64 is not."""
+    first = subject.inputs[0]
+    return _altered(subject, first, shape=[2**64, *first.shape[1:]])
+
+
 @refusal("v2.infer.input.shape.fraction", "MUST", INPUT)
 def fractional_shape(subject: Subject) -> Request:
     """Each dimension must be an integer."""

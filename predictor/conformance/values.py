@@ -1,6 +1,7 @@
 """Tensors' values: flat or nested, the same or not, of a datatype or not."""
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import starmap
 
@@ -26,8 +27,8 @@ def fits(datatype: str, values: Sequence[object]) -> bool:
     return all(map(KINDS[datatype], values))
 
 
-def _number(value: object) -> bool:
-    return type(value) is float or type(value) is int
+def _decimal(limit: float) -> Callable[[object], bool]:
+    return lambda value: (type(value) is float or type(value) is int) and -limit <= value <= limit
 
 
 def _whole(low: int, high: int) -> Callable[[object], bool]:
@@ -37,7 +38,9 @@ def _whole(low: int, high: int) -> Callable[[object], bool]:
 KINDS: dict[str, Callable[[object], bool]] = {
     "BOOL": lambda value: type(value) is bool,
     "BYTES": lambda value: type(value) is str,
-    **{f"FP{bits}": _number for bits in (16, 32, 64)},
+    "FP16": _decimal(65504),
+    "FP32": _decimal((2 - 2**-23) * 2.0**127),
+    "FP64": _decimal(sys.float_info.max),
     **{f"INT{bits}": _whole(-(2 ** (bits - 1)), 2 ** (bits - 1)) for bits in BITS},
     **{f"UINT{bits}": _whole(0, 2**bits) for bits in BITS},
 }
