@@ -1,5 +1,6 @@
 """What an answer has to be: the protocols' objects, and what a case says when one is not."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -138,6 +139,12 @@ def parsed(answer: Answer, content: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(content, type=kind)
     except JSON_ERRORS as error:
         raise Violation(answer, f"another body: {error}") from error
+
+
+def expect_no_null(answer: Answer, members: Mapping[str, msgspec.Raw]) -> None:
+    """Raise Violation when a member of an answer's object is null."""
+    found = sorted(name for name, value in members.items() if bytes(value) == b"null")
+    expect(not found, answer, f"no null as {', '.join(found)}")
 
 
 def refused(answer: Answer) -> None:

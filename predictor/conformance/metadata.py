@@ -2,6 +2,8 @@
 
 from typing import get_args
 
+import msgspec
+
 from predictor.conformance.case import case
 from predictor.conformance.client import Answer
 from predictor.conformance.expected import (
@@ -12,6 +14,7 @@ from predictor.conformance.expected import (
     Skipped,
     decoded,
     expect,
+    expect_no_null,
     parsed,
     refused,
 )
@@ -99,6 +102,13 @@ def server_metadata(subject: Subject) -> None:
 def model_metadata(subject: Subject) -> None:
     """A 200 has name, platform, `inputs` and `outputs`, these with name, datatype and shape."""
     decoded(subject.get(subject.v2_path()), ModelMetadata)
+
+
+@case("v2.model-metadata.nulls", "MUST", f"{OIP}, Model Metadata")
+def metadata_nulls(subject: Subject) -> None:
+    """The optional `versions` are an array of $string, or they are left out: null is neither."""
+    answer, _ = _metadata(subject)
+    expect_no_null(answer, decoded(answer, dict[str, msgspec.Raw]))
 
 
 @case("v2.model-metadata.name", "MUST", f"{OIP}, Model Metadata")

@@ -105,6 +105,11 @@ METADATA = (
         edited(f"GET {MODEL}", lambda body: body.pop("platform")),
     ),
     Fault(
+        "versions are null",
+        ("v2.model-metadata.nulls", "v2.infer.model-version.unversioned"),
+        edited(f"GET {MODEL}", put("versions", to=None)),
+    ),
+    Fault(
         "the model has another name",
         ("v2.model-metadata.name",),
         edited(f"GET {MODEL}", put("name", to="power")),
