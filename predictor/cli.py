@@ -107,6 +107,9 @@ def _add_conformance(conformance: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=10, metavar="SECONDS", help="how long an answer may take"
     )
     conformance.add_argument(
+        "--header", action="append", default=[], metavar="'NAME: VALUE'", help="may be repeated"
+    )
+    conformance.add_argument(
         "--binary", action="store_true", help="check binary data even if they are not announced"
     )
     conformance.add_argument("--json", action="store_true", help="print the results for programs")
@@ -231,7 +234,7 @@ def _check(options: argparse.Namespace) -> None:
 def _conformance(options: argparse.Namespace) -> None:
     from predictor.conformance import client, runner, sample, subject
 
-    server = client.client(options.url, options.timeout)
+    server = client.client(options.url, options.timeout, options.header)
     server.send(client.Request("GET", "/v2/health/live"))  # is it there at all?
     rows, model = sample.NONE, options.model
     if options.bundle:

@@ -1,6 +1,6 @@
 """One HTTP exchange with a server: no proxy, no redirect, no second try."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
@@ -45,13 +45,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """Where a server is, and how long it may take for an answer."""
+    """Where a server is, how long it may take for an answer, and what headers every request has."""
 
     host: str
     port: int | None
     prefix: str
     tls: bool
     timeout_seconds: float
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def send(self, request: Request) -> Answer:
         """Return the answer to a request; raises NoAnswer when there is none."""
@@ -61,7 +62,10 @@ class Client:
         )
         try:
             connection.request(
-                request.method, self.prefix + request.path, body, dict(request.headers)
+                request.method,
+                self.prefix + request.path,
+                body,
+                {**request.headers, **self.headers},
             )
             response = connection.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()}
@@ -73,14 +77,26 @@ class Client:
             connection.close()
 
 
-def client(url: str, timeout_seconds: float) -> Client:
-    """Return the client of a server; raises SettingsError when the URL is none of HTTP."""
+def client(url: str, timeout_seconds: float, headers: Sequence[str] = ()) -> Client:
+    """Return the client of a server, whose headers are given as `Name: value`.
+
+    Raises SettingsError when the URL is none of HTTP, or a header is none.
+    """
     try:
         parts = urlsplit(url)
         if parts.scheme in {"http", "https"} and parts.hostname:
             prefix, tls = parts.path.rstrip("/"), parts.scheme == "https"
-            return Client(parts.hostname, parts.port, prefix, tls, timeout_seconds)
+            given = dict(map(_header, headers))
+            return Client(parts.hostname, parts.port, prefix, tls, timeout_seconds, given)
     except ValueError:  # a port that is no number
         pass
     message = f"got {url!r}, expected a URL such as http://127.0.0.1:8080"
     raise SettingsError(message)
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not (colon and name.strip() and text.isprintable() and text.isascii()):
+        message = f"got the header {text!r}, expected such as 'Host: example.org'"
+        raise SettingsError(message)
+    return name.strip(), value.strip()

@@ -122,7 +122,8 @@ def nested_data(subject: Subject) -> None:
 def coercion(subject: Subject) -> None:
     """An unexpected value is coerced to the required type, or is an error."""
     first, *others = subject.inputs
-    inputs = [first.altered(data=[{}, *first.flat[1:]]), *others]
+    unexpected: object = 1 if first.datatype == "BYTES" else "conformance"
+    inputs = [first.altered(data=[unexpected, *first.flat[1:]]), *others]
     answer = subject.send(subject.infer(inputs=inputs))
     if answer.status != 200:
         refused(answer)

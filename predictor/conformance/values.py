@@ -48,11 +48,15 @@ KINDS: dict[str, Callable[[object], bool]] = {
 
 def elements(data: list[object]) -> Iterator[object]:
     """Yield the elements of flat or nested data in row-major order."""
-    for value in data:
-        if type(value) is list:
-            yield from elements(value)
-        else:
+    open_lists = [iter(data)]  # and no recursion, since it is a server that nests them
+    while open_lists:
+        for value in open_lists[-1]:
+            if type(value) is list:
+                open_lists.append(iter(value))
+                break
             yield value
+        else:
+            open_lists.pop()
 
 
 def nested(flat: list[object], shape: list[int]) -> list[object]:

@@ -74,6 +74,7 @@ def test_every_field_of_a_manifest_has_its_row() -> None:
 def test_every_rule_of_the_protocols_has_its_row() -> None:
     documented = [row for row in rows(REFERENCE / "conformance.md") if row[0].startswith("`v")]
     assert documented == [[f"`{c.id}`", c.level, c.source, c.rule] for c in CASES]
+    assert f"\n{len(CASES)} rules: " in (REFERENCE / "conformance.md").read_text()
 
 
 def test_the_rules_that_servers_broke_are_rules_that_there_are() -> None:

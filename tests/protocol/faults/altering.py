@@ -37,7 +37,7 @@ class Fault:
 class Faulty(Client):
     """A client to which a server seems to have a fault."""
 
-    fault: Fault
+    fault: Fault = Fault("none", ())
 
     def send(self, request: Request) -> Answer:
         answer = super().send(self.fault.divert(request))

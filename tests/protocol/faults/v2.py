@@ -206,7 +206,7 @@ REFUSING = (
     Fault(
         "a value of another type breaks it",
         ("v2.infer.coercion",),
-        when(lambda r: b'"data":[{}' in (r.body or b""), 500),
+        when(lambda r: b'"data":["conformance"' in (r.body or b""), 500),
     ),
 )
 FAULTS = (*HEALTH, *METADATA, *VERSIONS, *REFUSING)

@@ -9,16 +9,23 @@ from predictor.conformance.client import Client, NoAnswer, Request, client
 from predictor.errors import SettingsError
 
 
+@pytest.fixture
+def server_log() -> list[bytes]:
+    return []
+
+
 @contextmanager
-def answering(content: bytes) -> Iterator[str]:
-    """Yield the URL of a server that answers one request with some bytes."""
+def answering(content: bytes, log: list[bytes] | None = None) -> Iterator[str]:
+    """Yield the URL of a server that logs one request and answers it with some bytes."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
 
         def serve() -> None:
             connection, _ = listener.accept()
             with connection:
-                connection.recv(65536)
+                received = connection.recv(65536)
+                if log is not None:
+                    log.append(received)
                 connection.sendall(content)
 
         thread = Thread(target=serve)
@@ -56,6 +63,22 @@ def test_a_server_that_says_nothing_is_not_waited_for() -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(NoAnswer, match="timed out"):
             client(url, 0.01).send(Request("GET", "/v2"))
+
+
+def test_every_request_has_the_headers_that_were_given(server_log: list[bytes]) -> None:
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", server_log) as url:
+        asked = client(url, 5, ["Host: energy.example.org", "Authorization: Bearer a:b"])
+        asked.send(Request("GET", "/v2", headers={"Accept": "*/*"}))
+    assert b"Host: energy.example.org\r\n" in server_log[0]
+    assert server_log[0].count(b"Host:") == 1
+    assert b"Authorization: Bearer a:b\r\n" in server_log[0]
+    assert b"Accept: */*\r\n" in server_log[0]
+
+
+@pytest.mark.parametrize("header", ["Host", ": value", "A: b\r\nC: d", "A: ü"])
+def test_what_is_no_header_is_one_sentence(header: str) -> None:
+    with pytest.raises(SettingsError, match=r"got the header .*, expected such as 'Host: "):
+        client("http://127.0.0.1:9", 1, [header])
 
 
 def test_a_long_answer_is_shown_short() -> None:

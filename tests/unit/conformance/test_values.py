@@ -1,6 +1,6 @@
 import pytest
 
-from predictor.conformance.values import fits, nested, same
+from predictor.conformance.values import elements, fits, nested, same
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,13 @@ def test_data_are_the_same_whatever_their_form(
 def test_a_datatype_has_its_own_values(datatype: str, good: object, bad: object) -> None:
     assert fits(datatype, [good])
     assert not fits(datatype, [good, bad])
+
+
+def test_data_of_any_depth_are_flattened() -> None:
+    deep: list[object] = [1]
+    for _ in range(100_000):
+        deep = [deep]
+    assert list(elements([deep, [], [2, [3]]])) == [1, 2, 3]
 
 
 def test_flat_data_are_nested_as_a_shape_says() -> None:
