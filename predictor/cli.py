@@ -58,6 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_check, needs="pip install 'energy-predictor[serve]'")
 
+    _add_conformance(
+        commands.add_parser(
+            "conformance", help="check any server of KServe's protocols against their rules"
+        )
+    )
+
     verify = commands.add_parser("verify", help="look into a bundle without trusting it")
     verify.add_argument("bundle", type=Path, help="the bundle's folder")
     verify.add_argument("--require-signature", type=Path, metavar="KEY", help="a public key in PEM")
@@ -89,6 +95,30 @@ def _add_train(train: argparse.ArgumentParser) -> None:
         "--name", type=_name, help="the model's name in URLs, by default the target's"
     )
     train.set_defaults(run=_train, needs="pip install 'energy-predictor[train]'")
+
+
+def _add_conformance(conformance: argparse.ArgumentParser) -> None:
+    conformance.add_argument("url", help="such as http://127.0.0.1:8080")
+    conformance.add_argument("--model", help="its name, by default the bundle's or the only one")
+    conformance.add_argument(
+        "--protocol", choices=("v1", "v2"), help="one of the two, by default both"
+    )
+    conformance.add_argument(
+        "--timeout", type=float, default=10, metavar="SECONDS", help="how long an answer may take"
+    )
+    conformance.add_argument(
+        "--header", action="append", default=[], metavar="'NAME: VALUE'", help="may be repeated"
+    )
+    conformance.add_argument(
+        "--binary", action="store_true", help="check binary data even if they are not announced"
+    )
+    conformance.add_argument("--json", action="store_true", help="print the results for programs")
+    sample = conformance.add_mutually_exclusive_group()
+    sample.add_argument("--bundle", type=Path, help="the folder of a bundle that is served")
+    sample.add_argument(
+        "--request", type=Path, metavar="FILE", help="JSON with valid instances and inputs"
+    )
+    conformance.set_defaults(run=_conformance, needs="pip install energy-predictor")
 
 
 def _natural(text: str) -> int:
@@ -199,3 +229,24 @@ def _check(options: argparse.Namespace) -> None:
 
     folder = settings.read({"BUNDLE": options.bundle}).bundle
     print(check(options.url, bundle.read(Path(folder)), options.wait))
+
+
+def _conformance(options: argparse.Namespace) -> None:
+    from predictor.conformance import client, runner, sample, subject
+
+    server = client.client(options.url, options.timeout, options.header)
+    server.send(client.Request("GET", "/v2/health/live"))  # is it there at all?
+    rows, model = sample.NONE, options.model
+    if options.bundle:
+        served = bundle.read(options.bundle)
+        rows, model = sample.of_bundle(served), model or served.manifest.name
+    if options.request:
+        rows = sample.read(options.request)
+    judged = subject.Subject(server, model or runner.only_model(server), rows, not options.binary)
+    results = []
+    for result in runner.run(judged, [options.protocol] if options.protocol else runner.PROTOCOLS):
+        results.append(result)
+        if not options.json:
+            print(runner.line(result), flush=True)
+    print(runner.as_json(results) if options.json else runner.summary(results))
+    runner.require_kept(results)

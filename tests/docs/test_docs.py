@@ -9,6 +9,7 @@ from prometheus_client import Counter
 from prometheus_client.metrics import MetricWrapperBase
 
 from predictor import bundle
+from predictor.conformance.runner import CASES
 from predictor.contract import Contract
 from predictor.serving import metrics
 from predictor.serving.batch import encode
@@ -69,6 +70,19 @@ def test_every_column_has_its_row(contract: Contract) -> None:
 def test_every_field_of_a_manifest_has_its_row() -> None:
     documented = [row[0] for row in rows(REFERENCE / "bundle.md")]
     assert documented == [f"`{field}`" for field in bundle.Manifest.__struct_fields__]
+
+
+def test_every_rule_of_the_protocols_has_its_row() -> None:
+    documented = [row for row in rows(REFERENCE / "conformance.md") if row[0].startswith("`v")]
+    assert documented == [[f"`{c.id}`", c.level, c.source, c.rule] for c in CASES]
+    assert f"\n{len(CASES)} rules: " in (REFERENCE / "conformance.md").read_text()
+
+
+def test_the_rules_that_servers_broke_are_rules_that_there_are() -> None:
+    levels = {f"`{case.id}`": case.level for case in CASES}
+    broken = {row[0]: row[1] for row in rows(ROOT / "docs" / "conformance.md")}
+    assert len(broken) > 20
+    assert broken.items() <= levels.items()
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", CHART / "templates" / "NOTES.txt"])

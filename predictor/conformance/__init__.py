@@ -1,0 +1,1 @@
+"""Bundle or sample request + a server → which rules of KServe's protocols it keeps."""
