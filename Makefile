@@ -48,7 +48,7 @@ lock: $(VENV)/.dev ## Write requirements/ anew from pyproject.toml
 	requirements/lock $(BIN)/uv
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(BUNDLE) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BUNDLE) .benchmark-envs .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Two steps, so that `make run` installs no more than it takes. The lock files agree with each other.
 $(VENV)/.run: requirements/train.txt pyproject.toml

@@ -1,5 +1,6 @@
 """What was measured as tables and pictures, written into docs/benchmarks.md."""
 
+import math
 import os
 import platform
 import re
@@ -240,9 +241,11 @@ def _bars(
     bars = axes.barh(labels, list(shown.values()), color=colours, log=log)
     axes.bar_label(bars, [_short(value) for value in shown.values()], padding=2, fontsize=7)
     axes.set_title(title, fontsize=9)
-    axes.tick_params(labelsize=7)
+    axes.tick_params(which="both", labelsize=7)
     axes.invert_yaxis()
     axes.margins(x=0.15)
+    if log:  # whose bars have no natural beginning
+        axes.set_xlim(left=10 ** math.floor(math.log10(min(shown.values()))))
     axes.spines[["top", "right"]].set_visible(False)
     if not names:
         axes.set_yticklabels([])

@@ -38,6 +38,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         found = Found(Path(scratch))
         usable = list(_usable(found, options).items())
+        if not usable:
+            sys.exit(f"no server can be measured: {found.left_out}")
         for number in range(options.rounds):
             start = number % len(usable)
             for contender, python in usable[start:] + usable[:start]:
