@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BUNDLE ?= bundle
+ROUNDS ?= 3
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -36,9 +37,9 @@ e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an imag
 manifests: ## Render manifests/ from the chart
 	manifests/render
 
-benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph and the server; needs wrk
-	$(BIN)/python benchmarks/graph.py
-	$(BIN)/python benchmarks/serving.py --bundle $(BUNDLE)
+benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the server beside others; needs wrk
+	$(BIN)/python -m benchmarks.graph
+	$(BIN)/python -m benchmarks.serving --bundle $(BUNDLE) --rounds $(ROUNDS)
 
 model-card: $(VENV)/.dev ## Train every track and write the figures into docs/model-card.md
 	$(BIN)/python benchmarks/tracks.py
@@ -47,7 +48,7 @@ lock: $(VENV)/.dev ## Write requirements/ anew from pyproject.toml
 	requirements/lock $(BIN)/uv
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(BUNDLE) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BUNDLE) .benchmark-envs .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Two steps, so that `make run` installs no more than it takes. The lock files agree with each other.
 $(VENV)/.run: requirements/train.txt pyproject.toml

@@ -1,123 +1,112 @@
-"""Measures one server process: how it starts, what it takes, and how it answers.
+"""Compares this project's server with others, for the same rows on the same machine.
 
-Every round starts a server, sends it requests with wrk, and then runs the graph alone in this
-process, so that the part of an answer that is not the model is a ratio taken in one run.
+Every round starts each server in turn, sees that its answers are right, sends it requests, ends it,
+and runs the graph alone in a process of its own. The figures of docs/benchmarks.md are the medians
+of the rounds; ratios are taken round by round.
 """
 
 import argparse
 import os
-import re
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
-import msgspec
 import numpy as np
 
+from benchmarks import contenders, measuring, refit, report, ways
+from benchmarks.contenders import CONTENDERS, Contender, NotInstalledError
+from benchmarks.measuring import Subject
+from benchmarks.report import Found
 from predictor import bundle, graph
-from predictor.contract import INPUT
+from predictor.contract import Row
+from predictor.serving.settings import NAMES
+from predictor.training import dataset
+from predictor.training.tracks import TRACKS
 
-PORT = 8787
-URL = f"http://127.0.0.1:{PORT}"
-CONNECTIONS = 8
-SECONDS = 5
-GRAPH_RUNS = 2000
-UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
-
-Figures = dict[str, float]
+MANY = 1_000
+ENVIRONMENTS = "BENCHMARK_ENVIRONMENTS"
 
 
 def main() -> None:
-    """Print the median of every figure over the rounds, with the least and the greatest."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure, print, and write the page."""
+    options = _options()
+    if not shutil.which("wrk"):
+        sys.exit("wrk is not installed; requests are sent with it")
+    subject = _subject(bundle.read(options.bundle), options.environments)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = Found(Path(scratch))
+        usable = list(_usable(found, options).items())
+        if not usable:
+            sys.exit(f"no server can be measured: {found.left_out}")
+        for number in range(options.rounds):
+            start = number % len(usable)
+            for contender, python in usable[start:] + usable[:start]:
+                print(f"round {number + 1} of {options.rounds}: {contender.label}", flush=True)
+                measuring.measure(found, subject, contender, python, options.seconds)
+            found.bare.append(measuring.bare(subject, found.scratch))
+    text = report.tables(found, subject.served.manifest)
+    print(text)
+    if not options.print_only:
+        report.write(found, subject.served.manifest, text)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--bundle", type=Path, default=Path("bundle"))
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    rounds = [measure(bundle.read(options.bundle)) for _ in range(options.rounds)]
-    print(f"{'figure':<34}{'median':>10}{'least':>10}{'most':>10}")
-    for name in rounds[0]:
-        values = [figures[name] for figures in rounds]
-        shown = (statistics.median(values), min(values), max(values))
-        print(f"{name:<34}" + "".join(f"{value:>10.4g}" for value in shown))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of a load with one row")
+    parser.add_argument("--only", nargs="*", default=[], help="words in the names of servers")
+    parser.add_argument("--print-only", action="store_true", help="leave the page as it is")
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        default=Path(os.environ.get(ENVIRONMENTS, contenders.ROOT / ".benchmark-envs")),
+        help=f"where servers are installed, unless {ENVIRONMENTS} says it",
+    )
+    return parser.parse_args()
 
 
-def measure(served: bundle.Bundle) -> Figures:
-    """Return one round's figures."""
-    command = [sys.executable, "-m", "predictor", "serve", "--bundle", str(served.folder)]
-    environment = os.environ | {"PORT": str(PORT), "LOG_LEVEL": "WARNING"}
-    started = time.perf_counter()
-    with subprocess.Popen(command, env=environment) as process:
+def _subject(served: bundle.Bundle, cache: Path) -> Subject:
+    """Return what is asked for: the first golden row, and more drawn from the training data."""
+    manifest, contract = served.manifest, served.manifest.contract
+    if manifest.track not in TRACKS:
+        sys.exit(f"got a bundle of track {manifest.track}, expected one of {', '.join(TRACKS)}")
+    drawn = np.random.default_rng(0).choice(dataset.load(contract).columns, MANY - 1)
+    rows = manifest.golden.rows[:1] + [_row(served, cells) for cells in drawn.tolist()]
+    columns = np.array(contract.encode_rows(rows), np.float64)
+    expected = graph.predict(graph.load(served.model), contract, columns)[0].tolist()
+    if abs(expected[0] - manifest.golden.predictions[0]) > bundle.GOLDEN_TOLERANCE * max(expected):
+        sys.exit("the graph does not predict its golden row")
+    by_size = {count: ways.made(manifest, rows[:count]) for count in (1, MANY)}
+    return Subject(served, by_size, expected, refit.saved(manifest, cache))
+
+
+def _row(served: bundle.Bundle, cells: list[float]) -> Row:
+    """Return a row of the data as a client sends it."""
+    columns = served.manifest.contract.columns
+    return {column.name: column.decode(v) for column, v in zip(columns, cells, strict=True)}
+
+
+def _usable(found: Found, options: argparse.Namespace) -> dict[Contender, Path]:
+    """Return the contenders that can be started, with their Pythons; the others are named."""
+    usable = {}
+    for contender in CONTENDERS:
+        if options.only and not any(word in contender.label for word in options.only):
+            continue
+        missing = [name for name in contender.needs if name not in NAMES]
+        if missing:
+            found.left_out[contender.label] = f"the server has no setting {missing[0]}"
+            continue
         try:
-            wait_for_answer(process)
-            figures = {"start to first 200, s": time.perf_counter() - started}
-            figures["resident when idle, MB"] = resident_megabytes(process.pid)
-            figures |= ask(served)
-        finally:
-            process.terminate()
-    figures["graph alone, one row, µs"] = graph_microseconds(served)
-    per_request = 1e6 / figures["requests/s"]
-    figures["µs per request ÷ graph alone"] = per_request / figures["graph alone, one row, µs"]
-    return figures
-
-
-def wait_for_answer(process: subprocess.Popen[bytes]) -> None:
-    """Ask until the server answers; it has not opened its socket before."""
-    while process.poll() is None:
-        try:
-            with urlopen(f"{URL}/v2/health/ready"):
-                return
-        except URLError:
-            time.sleep(0.005)
-    sys.exit("the server ended before it answered")
-
-
-def resident_megabytes(pid: int) -> float:
-    """Return a process's resident set, from Linux's /proc."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) / 1024
-
-
-def ask(served: bundle.Bundle) -> Figures:
-    """Send one row again and again over a few connections; times are in milliseconds."""
-    row = msgspec.json.encode({"instances": served.manifest.golden.rows[:1]}).decode()
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(
-            'wrk.method = "POST"\n'
-            'wrk.headers["Content-Type"] = "application/json"\n'
-            f"wrk.body = [==[{row}]==]\n"
-        )
-        script.flush()
-        path = f"{URL}/v1/models/{served.manifest.name}:predict"
-        load = f"wrk -t1 -c{CONNECTIONS} -d{SECONDS} --latency -s {script.name} {path}"
-        shown = subprocess.run(load.split(), capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in shown or "Socket errors" in shown:
-        sys.exit(f"not every request was answered well:\n{shown}")
-    return {
-        "requests/s": float(re.findall(r"Requests/sec:\s+([\d.]+)", shown)[0]),
-        "p50, ms": latency(shown, 50),
-        "p99, ms": latency(shown, 99),
-    }
-
-
-def latency(shown: str, percentile: int) -> float:
-    """Return a percentile that wrk shows, in milliseconds."""
-    value, unit = re.findall(rf"{percentile}%\s+([\d.]+)(us|ms|s)", shown)[0]
-    return float(value) * UNITS[unit]
-
-
-def graph_microseconds(served: bundle.Bundle) -> float:
-    """Return the time of one run of the graph for one row."""
-    session = graph.load(served.model)
-    columns = np.zeros((1, len(served.manifest.contract.columns)))
-    started = time.perf_counter()
-    for _ in range(GRAPH_RUNS):
-        session.run(None, {INPUT: columns})
-    return (time.perf_counter() - started) / GRAPH_RUNS * 1e6
+            python = contenders.python(contender, options.environments)
+            found.versions[contender.label] = contenders.versions(python, contender.packages)
+        except (NotInstalledError, subprocess.CalledProcessError) as error:
+            found.left_out[contender.label] = f"not installed: {error}"
+        else:
+            usable[contender] = python
+    return usable
 
 
 if __name__ == "__main__":
