@@ -184,9 +184,12 @@ def _matrix(
 
 def _rows(request: object) -> object:
     if type(request) is dict:
-        for key in ROWS_KEYS:
-            if key in request:
-                return request[key]
+        found = [key for key in ROWS_KEYS if key in request]
+        if len(found) == 1:
+            return request[found[0]]
+        if found:
+            message = 'got "instances" and "inputs", expected one of them'
+            raise InvalidInput(message)
     message = 'expected an object with "instances", a list of rows'
     raise InvalidInput(message)
 

@@ -17,7 +17,7 @@ from predictor.serving.engine import Prediction
 
 # What both transports say of the server.
 SERVER_NAME = "energy-predictor"
-PLATFORM = "onnx"
+PLATFORM = "onnx_onnxv1"
 # A name and a shape that a client made up come back in an error's sentence.
 LONGEST_NAME = 200
 LONGEST_SHAPE = 8

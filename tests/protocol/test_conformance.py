@@ -19,8 +19,6 @@ from tests.protocol.faults.altering import Fault, faulty
 from tests.protocol.process import Server
 
 FAULTS = (*v1.FAULTS, *v2.FAULTS, *inference.FAULTS, *transport.FAULTS)
-# What our server does not keep; none of it is a MUST.
-OURS = {"v1.predict.both-keys", "v2.model-metadata.platform"}
 # What only a sample with a matrix can ask.
 OF_A_MATRIX = {"v2.infer.nested", "v2.infer.input.data.ragged"}
 
@@ -48,9 +46,9 @@ def matrix(server: Server, manifest: Manifest) -> Subject:
     return Subject(client.client(server.url, 10), "energy", rows_of_arrays)
 
 
-def test_our_server_keeps_every_rule_but_those_that_are_named(subject: Subject) -> None:
+def test_our_server_keeps_every_rule(subject: Subject) -> None:
     results = list(runner.run(subject))
-    assert failed(results) == OURS
+    assert failed(results) == set()
     assert skipped(results) == {"v2.infer.model-version.unversioned"} | OF_A_MATRIX
     runner.require_kept(results)
 
@@ -58,7 +56,7 @@ def test_our_server_keeps_every_rule_but_those_that_are_named(subject: Subject) 
 def test_our_server_keeps_the_rules_of_a_matrix(matrix: Subject) -> None:
     results = list(runner.run(matrix))
     # Metadata tell of columns; that a matrix may come instead, under any name, they cannot.
-    assert failed(results) == OURS | {"v2.model-metadata.inputs", "v2.infer.unknown-input"}
+    assert failed(results) == {"v2.model-metadata.inputs", "v2.infer.unknown-input"}
     assert skipped(results) == {"v2.infer.model-version.unversioned"}
 
 
@@ -68,7 +66,7 @@ def test_a_fault_fails_the_rules_that_it_breaks_and_no_others(
 ) -> None:
     wrong = Subject(faulty(subject.client, fault), subject.model, subject.sample)
     expected = {case.id for case in CASES if fault.is_expected(case.id)}
-    assert failed(list(runner.run(wrong))) - OURS == expected - OF_A_MATRIX - OURS
+    assert failed(list(runner.run(wrong))) == expected - OF_A_MATRIX
 
 
 @pytest.mark.parametrize("fault", inference.OF_A_MATRIX, ids=lambda fault: fault.name)

@@ -69,7 +69,7 @@ def raw(tensor: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     return {key: value for key, value in tensor.items() if key != "contents"}, content
 
 
-def refusal(call: Call, method: str, request: bytes | None = None, /, **fields: Any) -> Refusal:
+def refusal(call: Call, method: str, request: bytes | None = None, /, **fields: object) -> Refusal:
     with pytest.raises(grpc.RpcError) as error:
         call(method, request, **fields)
     return error.value.code().name, str(error.value.details())
