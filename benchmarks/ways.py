@@ -43,7 +43,7 @@ def made(manifest: Manifest, rows: list[Row]) -> dict[str, Way]:
         Way(V1, f"/v1/models/{manifest.name}:predict", instances, _plain),
         Way(OWN, "/predict", instances, _plain),
         Way(V2, infer, json.dumps(as_json).encode(), _from_json(target)),
-        _binary(MATRIX, infer, target, as_matrix, [binary.encode(matrix, "FP64")]),
+        _binary(MATRIX, infer, target, as_matrix, [binary.encode(matrix)]),
         _binary(
             COLUMNS,
             infer,
@@ -95,7 +95,7 @@ def _message(model: str, target: str, matrix: NDArray[np.float64]) -> bytes:
         model_name=model,
         inputs=[{"name": INPUT, "datatype": "FP64", "shape": matrix.shape}],
         outputs=[{"name": name} for name in (target, LOWER, UPPER)],
-        raw_input_contents=[binary.encode(matrix, "FP64")],
+        raw_input_contents=[binary.encode(matrix)],
     )
     content: bytes = request.SerializeToString()
     return content

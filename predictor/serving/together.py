@@ -14,31 +14,26 @@ FEW_ROWS = 64
 MOST_ROWS = 1024
 
 
+Outcome = Prediction | Exception
+
+
 class Together:
     """Runs the batches that arrive in one turn of the event loop as one, and adds no waiting."""
 
-    def __init__(
-        self, predict: Callable[[Batch], Prediction], in_progress: Callable[[], int]
-    ) -> None:
-        """Take the model, and what tells how many requests are being answered, or 0."""
+    def __init__(self, predict: Callable[[Batch], Prediction]) -> None:
+        """Take what runs the model."""
         self._predict = predict
-        self._in_progress = in_progress
-        self._waiting: list[tuple[Batch, asyncio.Future[Prediction]]] = []
+        self._waiting: list[tuple[Batch, Callable[[Outcome], None]]] = []
         self._rows = 0
 
-    async def predict(self, batch: Batch) -> Prediction:
-        """Return the predictions for a batch's rows; raises what the model raises."""
-        if len(batch.columns) > FEW_ROWS or (self._in_progress() == 1 and not self._waiting):
-            return self._predict(batch)
-        loop = asyncio.get_running_loop()
+    def submit(self, batch: Batch, deliver: Callable[[Outcome], None]) -> None:
+        """Have `deliver` called with a batch's predictions, or with what the model raises."""
         if not self._waiting:
-            loop.call_soon(self._run)
-        future: asyncio.Future[Prediction] = loop.create_future()
-        self._waiting.append((batch, future))
+            asyncio.get_running_loop().call_soon(self._run)
+        self._waiting.append((batch, deliver))
         self._rows += len(batch.columns)
-        if self._rows >= MOST_ROWS or len(self._waiting) == self._in_progress():
-            self._run()  # there is nobody to wait for
-        return await future
+        if len(batch.columns) > FEW_ROWS or self._rows >= MOST_ROWS:
+            self._run()
 
     def _run(self) -> None:
         """Run what is waiting, and give each its part."""
@@ -48,15 +43,13 @@ class Together:
         try:
             prediction = self._predict(_joined([batch for batch, _ in waiting]))
         except Exception as error:  # noqa: BLE001 - it is each waiting request's own
-            for _, future in waiting:
-                if not future.done():
-                    future.set_exception(error)
+            for _, deliver in waiting:
+                deliver(error)
             return
         start = 0
-        for batch, future in waiting:
+        for batch, deliver in waiting:
             end = start + len(batch.columns)
-            if not future.done():  # its client may have gone
-                future.set_result(prediction.part(start, end))
+            deliver(prediction.part(start, end))
             start = end
 
 

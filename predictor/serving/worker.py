@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,8 +20,8 @@ from predictor.errors import PredictorError
 from predictor.serving import metrics
 from predictor.serving.engine import Engine
 from predictor.serving.grpc import server as grpc_server
-from predictor.serving.rest.http import App, Receive, Scope, Send
-from predictor.serving.rest.routes import application
+from predictor.serving.rest.express import ExpressProtocol
+from predictor.serving.rest.routes import application, predictions
 from predictor.serving.service import Service
 from predictor.serving.settings import LOG_FORMAT, Settings
 from predictor.serving.workers import READY
@@ -45,11 +46,8 @@ def work(
     is_signed = signature.verifier(Path(required)) if required else None
     engine = Engine(bundle.read(Path(settings.bundle), is_signed))
     metrics.MODEL_INFO.labels(engine.manifest.name, engine.manifest.version).set(1)
-    tasks: set[asyncio.Task[None]] = set()
-    service = Service(engine, settings.max_rows, threads, tasks.__len__)
-    app = _leaving(application(service, settings), tasks)
-    server = _Server(_config(app, settings), service, settings, lambda: ready(engine))
-    server.server_state.tasks = tasks
+    service = Service(engine, settings.max_rows, threads)
+    server = _Server(_config(service, settings), service, settings, lambda: ready(engine))
     gc.collect()
     gc.freeze()  # what is here now stays: no later collection need look at it
     # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.
@@ -84,24 +82,12 @@ class _Server(uvicorn.Server):
         await asyncio.gather(super().shutdown(sockets), drained)
 
 
-def _leaving(app: App, tasks: set[asyncio.Task[None]]) -> App:
-    """Take each request off the server's tasks as soon as it is answered.
-
-    uvicorn does so one turn of the event loop later, and `Together` would wait for it.
-    """
-
-    async def leaving(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await app(scope, receive, send)
-        finally:
-            tasks.discard(asyncio.current_task())
-
-    return leaving
-
-
-def _config(app: App, settings: Settings) -> uvicorn.Config:
+def _config(service: Service, settings: Settings) -> uvicorn.Config:
+    routes = {path.encode(): route for path, route in predictions(service).items()}
+    protocol = partial(ExpressProtocol, service, routes, settings.max_body_bytes)
     return uvicorn.Config(
-        app,
+        application(service, settings),
+        http=protocol,  # type: ignore[arg-type] # it makes what uvicorn takes a type for
         ws="none",
         lifespan="off",
         log_config=None,

@@ -1,5 +1,6 @@
 """What every HTTP API here shares: bodies in, answers out, and one form for every error."""
 
+import logging
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
@@ -15,8 +16,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+logger = logging.getLogger(__name__)
+
 JSON = "application/json"
 JSON_TYPE = JSON.encode()
+
+
+# What a client can bring about; anything else is a fault of this server.
+CLIENT_ERRORS = (HTTPException, InvalidInput)
 
 
 class ClientGone(Exception):  # noqa: N818 - nobody is left to whom it would be an error
@@ -38,16 +45,30 @@ class Response(msgspec.Struct, frozen=True):
     content_type: str = JSON
     headers: dict[str, str] = {}
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send the answer."""
-        encoded = [
+    def encoded_headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers as they are sent."""
+        extra = [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in self.headers.items()
+        ]
+        return [
             (b"content-type", self.content_type.encode("latin-1")),
             (b"content-length", b"%d" % len(self.body)),
+            *extra,
         ]
-        for name, value in self.headers.items():
-            encoded.append((name.lower().encode("latin-1"), value.encode("latin-1")))
-        await send({"type": "http.response.start", "status": self.status, "headers": encoded})
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        headers = self.encoded_headers()
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
+
+
+def refused(error: Exception, what: str, invalid_input: int) -> Response:
+    """Return the answer to a request that failed; a fault of this server's own is logged."""
+    if not isinstance(error, CLIENT_ERRORS):
+        logger.error("%s failed", what, exc_info=error)
+    return refusal(error, invalid_input)
 
 
 def refusal(error: Exception, invalid_input: int) -> Response:
@@ -68,7 +89,7 @@ def _failure(status: int, message: str, headers: dict[str, str]) -> Response:
 
 
 async def read(
-    scope: Scope, receive: Receive, limit: int, content_types: Collection[str] = (JSON,)
+    scope: Scope, receive: Receive, limit: int, content_types: Collection[bytes] = (JSON_TYPE,)
 ) -> Request:
     """Return a request with its body.
 
@@ -92,12 +113,10 @@ async def read(
         body += part
 
 
-def _check_type(given: bytes, allowed: Collection[str]) -> None:
-    if given == JSON_TYPE:  # as almost all send it
-        return
-    if given.partition(b";")[0].strip().lower().decode("latin-1") not in allowed:
-        message = f"send the body with the header Content-Type: {' or '.join(allowed)}"
-        raise HTTPException(415, message)
+def _check_type(given: bytes, allowed: Collection[bytes]) -> None:
+    if given.partition(b";")[0].strip().lower() not in allowed:
+        names = b" or ".join(allowed).decode()
+        raise HTTPException(415, f"send the body with the header Content-Type: {names}")
 
 
 def _too_large(limit: int) -> HTTPException:

@@ -1,16 +1,16 @@
 """Which request goes where, and what becomes of an error."""
 
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
-from predictor.errors import InvalidInput
 from predictor.serving import metrics
+from predictor.serving.batch import Batch
 from predictor.serving.binary import CONTENT_TYPE
+from predictor.serving.engine import Engine
 from predictor.serving.rest import http, v1, v2
 from predictor.serving.rest.http import (
     App,
@@ -23,97 +23,90 @@ from predictor.serving.rest.http import (
     Send,
 )
 from predictor.serving.rest.plain import plain_api
-from predictor.serving.service import Service
+from predictor.serving.service import Encode, Service
 from predictor.serving.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 # The protocols that machines speak; everything else belongs to the API that people read.
 PROTOCOLS = ("/v1/", "/v2/")
 OTHER = "other"
-# What a client can bring about; anything else is a fault of this server, and is logged.
-CLIENT_ERRORS = (HTTPException, InvalidInput)
-
 # What V2 may be sent as: its binary extension is JSON with bytes behind it.
-V2_TYPES = (http.JSON, CONTENT_TYPE)
+V2_TYPES = (http.JSON_TYPE, CONTENT_TYPE.encode())
 
 
 @dataclass(frozen=True)
-class Route:
-    """A route of a protocol: its method, its answer to a request, and what that may be sent as."""
+class Predict:
+    """A route that predicts: its path, its decoder, and what it may be sent as."""
 
-    method: str
-    respond: Callable[[Request], Awaitable[Response]]
-    content_types: tuple[str, ...] = (http.JSON,)
+    path: str
+    decode: Callable[[Request], tuple[Batch, Encode[Response]]]
+    content_types: tuple[bytes, ...] = (http.JSON_TYPE,)
 
 
 def application(service: Service, settings: Settings) -> App:
     """Return the whole server as one ASGI application."""
-    routes = _routes(service)
+    read, predict = reads(service), predictions(service)
+    paths = [*read, *predict]
     plain = plain_api(service, settings)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path not in routes and not path.startswith(PROTOCOLS):
+        if path in predict:
+            _match(scope, "POST")
+            route = predict[path]
+            request = await http.read(scope, receive, settings.max_body_bytes, route.content_types)
+            decode = partial(route.decode, request)
+            response = await service.answer(len(request.body), decode)
+        elif path in read:
+            _match(scope, "GET")
+            response = read[path]()
+        elif path.startswith(PROTOCOLS):
+            raise HTTPException(404, f"nothing is here; there is {', '.join(paths)}")
+        else:
             return await plain(scope, receive, send)
-        route = _find(routes, scope)
-        request = Request()
-        if route.method == "POST":
-            limit = settings.max_body_bytes
-            request = await http.read(scope, receive, limit, route.content_types)
-        response = await route.respond(request)
         return await response(scope, receive, send)
 
     return _guarded(app)
 
 
-def _routes(service: Service) -> dict[str, Route]:
-    manifest = service.engine.manifest
-    served = f"/v2/models/{manifest.name}"
-    return {
-        **_v1(service, f"/v1/models/{manifest.name}"),
-        "/v2": _get(v2.server_metadata),
-        **_v2(service, served),
-        **_v2(service, f"{served}/versions/{manifest.version}"),
-        "/v2/health/live": _get(lambda: b'{"live":true}'),
-        "/v2/health/ready": _get(lambda: b'{"ready":true}'),
-        "/metrics": _get(metrics.exposition, CONTENT_TYPE_LATEST),
+def reads(service: Service) -> dict[str, Callable[[], Response]]:
+    """Return what answers a GET, by its path."""
+    engine, name = service.engine, service.engine.manifest.name
+    found: dict[str, Callable[[], Response]] = {
+        "/v1/models": partial(v1.models, engine),
+        f"/v1/models/{name}": partial(v1.model, engine),
+        "/v2": v2.server_metadata,
+        "/v2/health/live": lambda: Response(b'{"live":true}'),
+        "/v2/health/ready": lambda: Response(b'{"ready":true}'),
+        "/metrics": lambda: Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST),
     }
+    for model in _models(engine):
+        found[model] = partial(v2.model_metadata, engine)
+        found[f"{model}/ready"] = partial(v2.model_ready, engine)
+    return found
 
 
-def _get(body: Callable[[], bytes], content_type: str = http.JSON) -> Route:
-    async def respond(_request: Request) -> Response:
-        return Response(body(), content_type=content_type)
-
-    return Route("GET", respond)
-
-
-def _v1(service: Service, model: str) -> dict[str, Route]:
-    return {
-        "/v1/models": _get(partial(v1.models, service.engine)),
-        model: _get(partial(v1.model, service.engine)),
-        f"{model}:predict": Route("POST", partial(v1.predict, service)),
-    }
+def predictions(service: Service) -> dict[str, Predict]:
+    """Return what predicts for a POST, by its path."""
+    v1_path = f"/v1/models/{service.engine.manifest.name}:predict"
+    v2_paths = [f"{model}/infer" for model in _models(service.engine)]
+    routes = [
+        Predict(v1_path, partial(v1.decode, service)),
+        *(Predict(path, partial(v2.decode, service), V2_TYPES) for path in v2_paths),
+    ]
+    return {route.path: route for route in routes}
 
 
-def _v2(service: Service, model: str) -> dict[str, Route]:
-    return {
-        model: _get(partial(v2.model_metadata, service.engine)),
-        f"{model}/ready": _get(partial(v2.model_ready, service.engine)),
-        f"{model}/infer": Route("POST", partial(v2.infer, service), V2_TYPES),
-    }
+def _models(engine: Engine) -> tuple[str, str]:
+    """Return the paths of the model and of its version in V2."""
+    model = f"/v2/models/{engine.manifest.name}"
+    return model, f"{model}/versions/{engine.manifest.version}"
 
 
-def _find(routes: dict[str, Route], scope: Scope) -> Route:
-    """Return the route of a request; raises HTTPException when there is none."""
-    path = scope["path"]
-    if path not in routes:
-        raise HTTPException(404, f"nothing is here; there is {', '.join(routes)}")
-    scope["route"] = path
-    method = routes[path].method
+def _match(scope: Scope, method: str) -> None:
+    """Note the route that a request is for; raises HTTPException when its method is another."""
+    scope["route"] = scope["path"]
     if scope["method"] != method:
         raise HTTPException(405, f"use {method} here", {"Allow": method})
-    return routes[path]
 
 
 def _guarded(app: App) -> App:
@@ -134,11 +127,10 @@ def _guarded(app: App) -> App:
             await app(asked, receive, sending)
         except ClientGone:
             return
-        except Exception as error:
-            if not isinstance(error, CLIENT_ERRORS):
-                logger.exception("%s %s failed", scope["method"], _route(asked))
+        except Exception as error:  # noqa: BLE001 - it is logged
+            refusal = http.refused(error, f"{scope['method']} {_route(asked)}", invalid_input=400)
             if not status:
-                await http.refusal(error, invalid_input=400)(scope, receive, sending)
+                await refusal(scope, receive, sending)
         metrics.requests(_route(asked), scope["method"], status).inc()
 
     return guarded

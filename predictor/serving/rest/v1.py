@@ -3,29 +3,32 @@
 import msgspec
 
 from predictor.contract import LOWER, UPPER, WARNINGS
+from predictor.serving.batch import Batch
 from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.rest.http import Request, Response
 from predictor.serving.rest.numbers import json_array
-from predictor.serving.service import Service
+from predictor.serving.service import Encode, Service
 
 
-def models(engine: Engine) -> bytes:
-    """Return the body of `GET /v1/models`."""
-    return msgspec.json.encode({"models": [engine.manifest.name]})
+def models(engine: Engine) -> Response:
+    """Answer `GET /v1/models`."""
+    return Response(msgspec.json.encode({"models": [engine.manifest.name]}))
 
 
-def model(engine: Engine) -> bytes:
-    """Return the body of `GET /v1/models/NAME`."""
-    return msgspec.json.encode({"name": engine.manifest.name, "ready": True})
+def model(engine: Engine) -> Response:
+    """Answer `GET /v1/models/NAME`."""
+    return Response(msgspec.json.encode({"name": engine.manifest.name, "ready": True}))
 
 
-async def predict(service: Service, request: Request) -> Response:
-    """Return the answer to `POST /v1/models/NAME:predict`; raises InvalidInput."""
-    body = request.body
-    return Response(await service.answer(len(body), lambda: (service.rows.request(body), _encode)))
+def decode(service: Service, request: Request) -> tuple[Batch, Encode[Response]]:
+    """Return the rows of `POST /v1/models/NAME:predict`, and what encodes their answer.
+
+    Raises InvalidInput.
+    """
+    return service.rows.request(request.body), _encode
 
 
-def _encode(prediction: Prediction, doubts: list[Doubt]) -> bytes:
+def _encode(prediction: Prediction, doubts: list[Doubt]) -> Response:
     """Return the answer; it has warnings only when a row has one."""
     body: dict[str, object] = {
         "predictions": json_array(prediction.values),
@@ -37,4 +40,4 @@ def _encode(prediction: Prediction, doubts: list[Doubt]) -> bytes:
             {"row": doubt.row, "warning": doubt.warning.name, "message": doubt.warning.message}
             for doubt in doubts
         ]
-    return msgspec.json.encode(body)
+    return Response(msgspec.json.encode(body))

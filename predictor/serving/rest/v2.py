@@ -29,40 +29,32 @@ from predictor.serving.tensors import (
 HEADER = binary.HEADER.lower().encode()
 
 
-def server_metadata() -> bytes:
-    """Return the body of `GET /v2`."""
-    return msgspec.json.encode(
-        {
-            "name": SERVER_NAME,
-            "version": __version__,
-            "extensions": ["binary_tensor_data"],
-        }
-    )
+def server_metadata() -> http.Response:
+    """Answer `GET /v2`."""
+    extensions = ["binary_tensor_data"]
+    return _json({"name": SERVER_NAME, "version": __version__, "extensions": extensions})
 
 
-def model_metadata(engine: Engine) -> bytes:
-    """Return the body of `GET /v2/models/NAME`."""
-    return msgspec.json.encode(
-        {
-            "name": engine.manifest.name,
-            "versions": [engine.manifest.version],
-            "platform": PLATFORM,
-            **metadata(engine.manifest.contract),
-        }
-    )
+def model_metadata(engine: Engine) -> http.Response:
+    """Answer `GET /v2/models/NAME`."""
+    names = {"name": engine.manifest.name, "versions": [engine.manifest.version]}
+    return _json({**names, "platform": PLATFORM, **metadata(engine.manifest.contract)})
 
 
-def model_ready(engine: Engine) -> bytes:
-    """Return the body of `GET /v2/models/NAME/ready`."""
-    return msgspec.json.encode({"name": engine.manifest.name, "ready": True})
+def model_ready(engine: Engine) -> http.Response:
+    """Answer `GET /v2/models/NAME/ready`."""
+    return _json({"name": engine.manifest.name, "ready": True})
 
 
-async def infer(service: Service, request: http.Request) -> http.Response:
-    """Return the answer to `POST /v2/models/NAME/infer`; raises InvalidInput."""
-    return await service.answer(len(request.body), partial(_decode, service, request))
+def _json(body: dict[str, object]) -> http.Response:
+    return http.Response(msgspec.json.encode(body))
 
 
-def _decode(service: Service, request: http.Request) -> tuple[Batch, Encode[http.Response]]:
+def decode(service: Service, request: http.Request) -> tuple[Batch, Encode[http.Response]]:
+    """Return the rows of `POST /v2/models/NAME/infer`, and what encodes their answer.
+
+    Raises InvalidInput.
+    """
     length = request.headers.get(HEADER)
     content, behind = binary.split(request.body, length) if length else (request.body, b"")
     asked = messages.decode(content)

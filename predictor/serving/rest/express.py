@@ -1,0 +1,108 @@
+"""The short way for the requests that are most of the load: past ASGI, no task, no framework.
+
+uvicorn reads HTTP, and keeps connections, as for every request. A request for a prediction that is
+complete, small and of the usual form is decoded where uvicorn would have made it a task. It is then
+predicted together with all that arrived in the same turn of the event loop, and answered in one
+write. Whatever is unusual about a request or its connection sends it the long way, through ASGI,
+where it gets the same answer.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from predictor.serving import metrics
+from predictor.serving.rest.http import JSON_TYPE, Request, Response, refused
+from predictor.serving.rest.routes import Predict
+from predictor.serving.service import SMALL_BYTES, Service
+
+UNUSUAL = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
+
+
+class _Cycle:
+    """What uvicorn looks at of a request that is being answered."""
+
+    def __init__(self) -> None:
+        self.response_complete = False
+        self.disconnected = False
+        self.keep_alive = True
+        self.message_event = asyncio.Event()
+
+
+class ExpressProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, with the short way."""
+
+    def __init__(
+        self,
+        service: Service,
+        routes: Mapping[bytes, Predict],
+        limit_bytes: int,
+        **uvicorns: Any,  # noqa: ANN401 - they are handed on
+    ) -> None:
+        """Take the routes by their URLs, and how large a body may be."""
+        super().__init__(**uvicorns)
+        self._service = service
+        self._routes = routes
+        self._limit_bytes = min(limit_bytes, SMALL_BYTES)
+        self._body: list[bytes] | None = None  # of a request that is arriving by the short way
+
+    def on_headers_complete(self) -> None:
+        """Begin a request, by the short way if it is as usual."""
+        if self._is_usual(dict(self.headers)):
+            self._body = []
+            self.cycle = _Cycle()  # type: ignore[assignment] # as far as it is looked at
+        else:
+            super().on_headers_complete()
+
+    def _is_usual(self, headers: dict[bytes, bytes]) -> bool:
+        route, parser = self._routes.get(self.url), self.parser
+        return (
+            route is not None
+            and parser.get_method() == b"POST"
+            and headers.get(b"content-type", JSON_TYPE) in route.content_types
+            and int(headers.get(b"content-length", self._limit_bytes + 1)) <= self._limit_bytes
+            and UNUSUAL.isdisjoint(headers)
+            and parser.should_keep_alive()
+            and (self.cycle is None or self.cycle.response_complete)
+            and not self.flow.write_paused
+        )
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        if self._body is None:
+            super().on_body(body)
+        else:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """Have a request answered at the end of this turn of the event loop."""
+        if self._body is None:
+            super().on_message_complete()
+            return
+        request = Request(b"".join(self._body), dict(self.headers))
+        self._body = None
+        route = self._routes[self.url]
+        decode = partial(route.decode, request)
+        cycle: Any = self.cycle
+        self._service.submit(decode, partial(self._deliver, cycle, route.path))
+
+    def _deliver(self, cycle: _Cycle, path: str, outcome: Response | Exception) -> None:
+        if isinstance(outcome, Exception):
+            outcome = refused(outcome, f"POST {path}", invalid_input=400)
+        metrics.requests(path, "POST", outcome.status).inc()
+        cycle.response_complete = True
+        if not self.transport.is_closing():
+            self.transport.write(self._encoded(outcome, keep_alive=cycle.keep_alive))
+            if not cycle.keep_alive:
+                self.transport.close()
+        self.on_response_complete()
+
+    def _encoded(self, response: Response, *, keep_alive: bool) -> bytes:
+        headers = [*self.server_state.default_headers, *response.encoded_headers()]
+        if not keep_alive:
+            headers.append((b"connection", b"close"))
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        return b"".join([STATUS_LINE[response.status], *lines, b"\r\n", response.body])
