@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from itertools import chain
-from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from predictor.contract import Column, Contract
@@ -164,22 +164,18 @@ def _object_decoder(contract: Contract) -> Decode:
         gc=False,
     )
     decoder = msgspec.json.Decoder(list[row])  # type: ignore[valid-type] # made above
-    cells = attrgetter(*names) if len(names) > 1 else lambda row: (row.column_0,)
-    return lambda piece: _matrix(decoder.decode(piece), cells, len(names))
+    return lambda piece: _matrix(map(astuple, decoder.decode(piece)), len(names))
 
 
 def _array_decoder(contract: Contract) -> Decode:
     """Return a decoder of a list of rows that are arrays."""
     row: Any = tuple[tuple(map(value_type, contract.columns))]  # type: ignore[misc] # made at run time
     decoder = msgspec.json.Decoder(list[row])
-    return lambda piece: _matrix(decoder.decode(piece), iter, len(contract.columns))
+    return lambda piece: _matrix(decoder.decode(piece), len(contract.columns))
 
 
-def _matrix(
-    rows: list[Any], cells: Callable[[Any], Iterable[float]], width: int
-) -> NDArray[np.float64]:
-    flat = np.fromiter(chain.from_iterable(map(cells, rows)), np.float64, len(rows) * width)
-    return flat.reshape(-1, width)
+def _matrix(rows: Iterable[tuple[float, ...]], width: int) -> NDArray[np.float64]:
+    return np.fromiter(chain.from_iterable(rows), np.float64).reshape(-1, width)
 
 
 def _rows(request: object) -> object:
