@@ -88,7 +88,7 @@ class RowDecoder:
 
     def request(self, body: bytes) -> Batch:
         """Return the rows of V1's `{"instances": […]}`; raises InvalidInput."""
-        return self._decode(body, REQUEST) or self._encode(_rows(decode_json(body)))
+        return self._decode(body, REQUEST) or self._encode(rows_of(decode_json(body)))
 
     def rows(self, body: bytes) -> Batch:
         """Return the rows of a list; raises InvalidInput."""
@@ -178,7 +178,8 @@ def _matrix(rows: Iterable[tuple[float, ...]], width: int) -> NDArray[np.float64
     return np.fromiter(chain.from_iterable(rows), np.float64).reshape(-1, width)
 
 
-def _rows(request: object) -> object:
+def rows_of(request: object) -> object:
+    """Return what a decoded request of V1 has for its rows; raises InvalidInput."""
     if type(request) is dict:
         found = [key for key in ROWS_KEYS if key in request]
         if len(found) == 1:

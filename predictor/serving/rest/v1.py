@@ -2,9 +2,9 @@
 
 import msgspec
 
-from predictor.contract import LOWER, UPPER, WARNINGS
 from predictor.serving.batch import Batch
 from predictor.serving.engine import Doubt, Engine, Prediction
+from predictor.serving.rest.answers import answer
 from predictor.serving.rest.http import Request, Response
 from predictor.serving.rest.numbers import json_array
 from predictor.serving.service import Encode, Service
@@ -29,15 +29,4 @@ def decode(service: Service, request: Request) -> tuple[Batch, Encode[Response]]
 
 
 def _encode(prediction: Prediction, doubts: list[Doubt]) -> Response:
-    """Return the answer; it has warnings only when a row has one."""
-    body: dict[str, object] = {
-        "predictions": json_array(prediction.values),
-        LOWER: json_array(prediction.lower),
-        UPPER: json_array(prediction.upper),
-    }
-    if doubts:
-        body[WARNINGS] = [
-            {"row": doubt.row, "warning": doubt.warning.name, "message": doubt.warning.message}
-            for doubt in doubts
-        ]
-    return Response(msgspec.json.encode(body))
+    return Response(msgspec.json.encode(answer(prediction, doubts, json_array)))

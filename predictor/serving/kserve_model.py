@@ -1,0 +1,120 @@
+"""The same engine under KServe's own ModelServer, for those who run their servers with its SDK.
+
+`BUNDLE=bundle python -m predictor.serving.kserve_model` starts one. It needs the package kserve.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from kserve import InferInput, InferOutput, InferRequest, InferResponse, Model, ModelServer
+from kserve.errors import InvalidInput
+from kserve.utils.utils import generate_uuid
+from msgspec import Raw
+
+from predictor import bundle, errors
+from predictor.serving import settings
+from predictor.serving.batch import encode
+from predictor.serving.engine import Engine
+from predictor.serving.rest.answers import answer
+from predictor.serving.rest.elements import elements
+from predictor.serving.rows import rows_of
+from predictor.serving.tensors import (
+    Elements,
+    Output,
+    Tensor,
+    TensorDecoder,
+    metadata,
+    outputs,
+    wanted,
+    wrong,
+)
+
+
+class BundleModel(Model):  # type: ignore[misc] # the SDK publishes no types
+    """A bundle as KServe's SDK knows models."""
+
+    def __init__(self, engine: Engine, max_rows: int) -> None:
+        """Take the engine, which is ready."""
+        super().__init__(engine.manifest.name)
+        self._engine = engine
+        self._contract = engine.manifest.contract
+        self._max_rows = max_rows
+        self._tensors = TensorDecoder(self._contract, max_rows)
+        self.ready = True
+
+    def get_input_types(self) -> list[dict[str, Any]]:
+        """Return V2's metadata of the inputs."""
+        return metadata(self._contract)["inputs"]
+
+    def get_output_types(self) -> list[dict[str, Any]]:
+        """Return V2's metadata of the outputs."""
+        return metadata(self._contract)["outputs"]
+
+    def predict(self, payload: object, *_: object) -> dict[str, object] | InferResponse:
+        """Answer a request of V1, a dictionary, or of V2; raises the SDK's own InvalidInput."""
+        try:
+            return self._infer(payload) if isinstance(payload, InferRequest) else self._v1(payload)
+        except errors.InvalidInput as error:
+            raise InvalidInput(str(error)) from error
+
+    def _v1(self, payload: object) -> dict[str, object]:
+        prediction = self._engine.predict(encode(self._contract, rows_of(payload), self._max_rows))
+        return answer(prediction, self._engine.doubts(prediction), lambda array: array.tolist())
+
+    def _infer(self, request: InferRequest) -> InferResponse:
+        asked = request.request_outputs or []
+        names = wanted(self._contract.outputs, [output.name for output in asked])
+        batch = self._tensors.batch([_tensor(tensor) for tensor in request.inputs])
+        found = outputs(self._contract, self._engine.predict(batch))
+        return InferResponse(
+            request.id or generate_uuid(),  # the SDK cannot answer without
+            self.name,
+            [_output(found[name], as_bytes=request.use_binary_outputs) for name in names],
+            self._engine.manifest.version,
+            use_binary_outputs=request.use_binary_outputs,
+            requested_outputs=asked,
+        )
+
+
+def _output(output: Output, *, as_bytes: bool) -> InferOutput:
+    made = InferOutput(output.name, list(output.array.shape), output.datatype)
+    made.set_data_from_numpy(output.array, binary_data=as_bytes)
+    return made
+
+
+def _tensor(tensor: InferInput) -> Tensor:
+    return Tensor(tensor.name, tensor.datatype, tensor.shape, partial(_elements, tensor))
+
+
+def _elements(tensor: InferInput) -> Elements:
+    """Return the elements of data that were JSON or typed contents, or else raw bytes."""
+    if not tensor.data:
+        try:
+            array = tensor.as_numpy().ravel()
+        except ValueError as error:  # the bytes are too many or too few, or their lengths wrong
+            raise wrong(tensor.name, f"its bytes are no {tensor.datatype}") from error
+        return _texts(tensor, array.tolist()) if tensor.datatype == "BYTES" else array
+    data = tensor.data
+    if tensor.datatype == "BYTES":
+        data = _texts(tensor, data)
+    return elements(tensor.name, tensor.datatype, tensor.shape, Raw(msgspec.json.encode(data)))
+
+
+def _texts(tensor: InferInput, found: list[Any]) -> list[str]:
+    try:
+        return [text.decode() if type(text) is bytes else text for text in found]
+    except UnicodeDecodeError as error:
+        raise wrong(tensor.name, "got bytes that are not UTF-8") from error
+
+
+def main() -> None:
+    """Run the SDK's server with the bundle that the environment names."""
+    used = settings.read({})
+    engine = Engine(bundle.read(Path(used.bundle)))
+    ModelServer().start([BundleModel(engine, used.max_rows)])
+
+
+if __name__ == "__main__":
+    main()
