@@ -8,7 +8,7 @@ are not for the people who send meter readings, and it refuses some rows that ar
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from enum import Enum
 from itertools import chain
 from typing import Annotated, Any, NamedTuple, Self
@@ -21,15 +21,11 @@ from numpy.typing import NDArray
 from predictor.contract import Column, Contract
 from predictor.errors import JSON_ERRORS, InvalidInput
 from predictor.serving.batch import Batch, check_count, encode, encode_rows
+from predictor.serving.pieces import BETWEEN_ROWS, SPACE, pieces
 
 ROWS_KEYS = ("instances", "inputs")
 
 Decode = Callable[[bytes], NDArray[np.float64]]
-
-# A decoder holds the interpreter until it has read all that it was given. A large body is read in
-# pieces of this size, each in about half a millisecond, so that a probe need not wait for all.
-PIECE_BYTES = 64 * 1024
-SPACE = rb"[ \t\n\r]*"
 
 
 class _Around(NamedTuple):
@@ -46,7 +42,6 @@ REQUEST = _Around(
 LIST = _Around(re.compile(SPACE + rb"\["), re.compile(rb"\]" + SPACE + rb"\Z"))
 # A tail is looked for in no more than the end of a body.
 TAIL_BYTES = 64
-BETWEEN_ROWS = re.compile(rb"[]}]" + SPACE + b"(,)")
 
 
 class _Label(float, Enum):
@@ -102,18 +97,14 @@ class RowDecoder:
         return encode(self._contract, rows, self._max_rows)
 
     def _decode(self, body: bytes, around: _Around) -> Batch | None:
-        """Return a body's rows, or nothing where it does not look as almost all do.
-
-        The pieces of a list, each in brackets, are valid JSON only if the list is, and then their
-        rows are its rows: JSON has one reading.
-        """
+        """Return a body's rows, or nothing where it does not look as almost all do."""
         head = around.head.match(body)
         tail = around.tail.search(body, max(0, len(body) - TAIL_BYTES))
         if not head or not tail:
             return None
         found: list[NDArray[np.float64]] = []
         rows = 0
-        for piece in _pieces(body, head.end(), tail.start()):
+        for piece in pieces(body, head.end(), tail.start(), BETWEEN_ROWS):
             columns = self._piece(piece, rows)
             if columns is None:
                 return None
@@ -140,17 +131,6 @@ class RowDecoder:
         except JSON_ERRORS:
             return None
         return np.array(encode_rows(self._contract, rows, first), np.float64) if rows else None
-
-
-def _pieces(body: bytes, start: int, end: int) -> Iterator[bytes]:
-    """Return the rows between two places of a body as lists of about PIECE_BYTES."""
-    while end - start > PIECE_BYTES:
-        comma = BETWEEN_ROWS.search(body, start + PIECE_BYTES, end)
-        if comma is None:
-            break
-        yield b"[%b]" % body[start : comma.start(1)]
-        start = comma.end()
-    yield b"[%b]" % body[start:end]
 
 
 def _object_decoder(contract: Contract) -> Decode:

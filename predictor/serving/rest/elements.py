@@ -9,11 +9,11 @@ import numpy as np
 from predictor.contract import quote
 from predictor.errors import JSON_ERRORS, InvalidInput
 from predictor.serving.binary import DTYPES
+from predictor.serving.pieces import BETWEEN_ELEMENTS, PIECE_BYTES, pieces
 from predictor.serving.tensors import FLOATS, INTEGERS, Elements, wrong
 
 TYPES = {**dict.fromkeys(FLOATS, float), **dict.fromkeys(INTEGERS, int), "BYTES": str, "BOOL": bool}
 FLAT = {name: msgspec.json.Decoder(list[type_]) for name, type_ in TYPES.items()}  # type: ignore[valid-type] # a type each
-NESTED = {name: msgspec.json.Decoder(list[list[type_]]) for name, type_ in TYPES.items()}  # type: ignore[valid-type]
 
 
 def elements(name: str, datatype: str, shape: list[int], data: msgspec.Raw) -> Elements:
@@ -22,29 +22,46 @@ def elements(name: str, datatype: str, shape: list[int], data: msgspec.Raw) -> E
     As for rows, typed decoding only says yes, and Python finds the words for the rest.
     """
     try:
-        found = FLAT[datatype].decode(data)
-    except JSON_ERRORS:
-        found = _flat(name, datatype, shape, data)
-    if datatype == "BYTES":
-        return found
-    try:
-        return np.array(found, np.float64 if datatype in FLOATS else DTYPES[datatype])
-    except OverflowError:
-        raise _misfit(name, datatype, found) from None
+        return _flat(datatype, bytes(data))
+    except (*JSON_ERRORS, OverflowError):
+        found = _nested(name, datatype, shape, data)
+    return found if datatype == "BYTES" else np.array(found, _dtype(datatype))
 
 
-def _flat(name: str, datatype: str, shape: list[int], data: msgspec.Raw) -> list[Any]:
-    """Return the elements of nested data, or of flat data in which something is wrong."""
+def _flat(datatype: str, data: bytes) -> Elements:
+    """Return the elements of flat data; raises what the decoder, or NumPy, does."""
+    decode = FLAT[datatype].decode
+    if len(data) <= PIECE_BYTES:
+        return _typed(datatype, decode(data))
+    found = [
+        _typed(datatype, decode(piece))
+        for piece in pieces(data, 1, len(data) - 1, BETWEEN_ELEMENTS)
+    ]
+    if not all(map(len, found)):
+        message = "a piece is empty"
+        raise msgspec.DecodeError(message)
+    return list(chain.from_iterable(found)) if datatype == "BYTES" else np.concatenate(found)
+
+
+def _typed(datatype: str, found: list[Any]) -> Elements:
+    return found if datatype == "BYTES" else np.array(found, _dtype(datatype))
+
+
+def _dtype(datatype: str) -> str:
+    return "<f8" if datatype in FLOATS else DTYPES[datatype]
+
+
+def _nested(name: str, datatype: str, shape: list[int], data: msgspec.Raw) -> list[Any]:
+    """Return the elements of nested data, or find out which of flat data is wrong."""
     rows = _decoded(name, data)
     if not rows or type(rows[0]) is not list:
         raise _misfit(name, datatype, rows)
     if len(shape) != 2 or any(type(row) is not list or len(row) != shape[1] for row in rows):
         raise wrong(name, f"data are not nested as shape {shape} says")
-    try:
-        nested: list[list[Any]] = NESTED[datatype].decode(data)
-    except JSON_ERRORS:
-        raise _misfit(name, datatype, list(chain.from_iterable(rows))) from None
-    return list(chain.from_iterable(nested))
+    found = list(chain.from_iterable(rows))
+    if not all(_fits(datatype, element) for element in found):
+        raise _misfit(name, datatype, found)
+    return found
 
 
 def _decoded(name: str, data: msgspec.Raw) -> list[Any]:

@@ -82,7 +82,7 @@ class ExpressProtocol(HttpToolsProtocol):
         if self._body is None:
             super().on_message_complete()
             return
-        request = Request(b"".join(self._body), dict(self.headers))
+        request = Request(self._body, dict(self.headers))
         self._body = None
         route = self._routes[self.url]
         decode = partial(route.decode, request)

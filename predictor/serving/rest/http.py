@@ -31,10 +31,20 @@ class ClientGone(Exception):  # noqa: N818 - nobody is left to whom it would be 
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A request's body, and its headers by their names in small letters; a GET has no body."""
+    """A request's body, as it came, and its headers by their names in small letters."""
 
-    body: bytes = b""
-    headers: dict[bytes, bytes] = {}
+    parts: list[bytes]
+    headers: dict[bytes, bytes]
+
+    @property
+    def body(self) -> bytes:
+        """The body in one piece, which of a large one takes its time."""
+        return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the body."""
+        return sum(map(len, self.parts))
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -100,17 +110,18 @@ async def read(
     _check_type(headers.get(b"content-type", JSON_TYPE), content_types)
     if int(headers.get(b"content-length", b"0")) > limit:
         raise _too_large(limit)
-    body = bytearray()
+    parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        part: bytes = message.get("body", b"")
-        if len(body) + len(part) > limit:
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
             raise _too_large(limit)
         if not message.get("more_body", False):
-            return Request(bytes(body) + part if body else part, headers)
-        body += part
+            return Request(parts, headers)
 
 
 def _check_type(given: bytes, allowed: Collection[bytes]) -> None:

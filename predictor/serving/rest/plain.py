@@ -144,8 +144,7 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
         request: Request, decode: Callable[[bytes], Batch], encode: Encode[bytes]
     ) -> Response:
         received = await http.read(request.scope, request.receive, settings.max_body_bytes)
-        body = received.body
-        content = await service.answer(len(body), lambda: (decode(body), encode))
+        content = await service.answer(received.size_bytes, lambda: (decode(received.body), encode))
         return Response(content, media_type=http.JSON)
 
     @app.post("/predict", response_model=one, openapi_extra=_body(row, example), responses=ERRORS)

@@ -55,7 +55,7 @@ def application(service: Service, settings: Settings) -> App:
             route = predict[path]
             request = await http.read(scope, receive, settings.max_body_bytes, route.content_types)
             decode = partial(route.decode, request)
-            response = await service.answer(len(request.body), decode)
+            response = await service.answer(request.size_bytes, decode)
         elif path in read:
             _match(scope, "GET")
             response = read[path]()

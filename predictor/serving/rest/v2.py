@@ -55,8 +55,8 @@ def decode(service: Service, request: http.Request) -> tuple[Batch, Encode[http.
 
     Raises InvalidInput.
     """
-    length = request.headers.get(HEADER)
-    content, behind = binary.split(request.body, length) if length else (request.body, b"")
+    length, body = request.headers.get(HEADER), request.body
+    content, behind = binary.split(body, length) if length else (body, b"")
     asked = messages.decode(content)
     names = _wanted(service.engine.manifest.contract.outputs, asked)
     batch = service.tensors.batch(_tensors(asked.inputs, behind))
