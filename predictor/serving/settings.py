@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     # 0 is as many as the CPU limit gives whole CPUs, or one.
     workers: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    access_log: bool = False
     max_rows: Annotated[int, msgspec.Meta(ge=1)] = 10_000
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1)] = 4 * 1024 * 1024
     drain_seconds: Annotated[int, msgspec.Meta(ge=0)] = 20

@@ -17,7 +17,7 @@ from prometheus_client import disable_created_metrics
 
 from predictor import bundle, signature
 from predictor.errors import PredictorError
-from predictor.serving import metrics
+from predictor.serving import access, metrics
 from predictor.serving.engine import Engine
 from predictor.serving.grpc import server as grpc_server
 from predictor.serving.rest.express import ExpressProtocol
@@ -46,6 +46,8 @@ def work(
     is_signed = signature.verifier(Path(required)) if required else None
     engine = Engine(bundle.read(Path(settings.bundle), is_signed))
     metrics.MODEL_INFO.labels(engine.manifest.name, engine.manifest.version).set(1)
+    if settings.access_log:
+        access.log_lines()
     service = Service(engine, settings.max_rows, threads)
     server = _Server(_config(service, settings), service, settings, lambda: ready(engine))
     gc.collect()

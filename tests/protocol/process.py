@@ -20,6 +20,7 @@ class Server:
     url: str
     grpc: str
     process: subprocess.Popen[bytes]
+    log: Path
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def running(folder: Path, **settings: str) -> Iterator[Server]:
         subprocess.Popen(command, env=environment, stderr=log) as process,
     ):
         try:
-            yield Server(*_addresses(process, Path(log.name)), process)
+            yield Server(*_addresses(process, Path(log.name)), process, Path(log.name))
         finally:
             process.terminate()
 

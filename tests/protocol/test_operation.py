@@ -1,11 +1,13 @@
 """What operators rely on: probes, metrics, starting and stopping."""
 
+import json
 import os
 import socket
 import subprocess
 import time
 from pathlib import Path
 
+import grpc
 import httpx
 import msgspec
 import pytest
@@ -18,6 +20,7 @@ from tests.keys import key_pair
 from tests.protocol.process import PREDICTOR, START_SECONDS, running
 
 PREDICT = "/v1/models/energy:predict"
+SERVICE = "/inference.GRPCInferenceService"
 
 
 def samples(client: httpx.Client) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -199,3 +202,24 @@ def test_sigterm_ends_a_server_with_kept_alive_clients(bundle_folder: Path) -> N
         assert client.get("/health").status_code == 200
         server.process.terminate()
         assert server.process.wait(START_SECONDS) == 0
+
+
+def test_a_line_is_logged_for_each_request_only_when_it_is_wanted(
+    bundle_folder: Path, row: Row
+) -> None:
+    for wanted in ("false", "true"):
+        with running(bundle_folder, ACCESS_LOG=wanted) as server:
+            httpx.post(server.url + PREDICT, json={"instances": [row]})
+            httpx.get(server.url + "/made/up%0Aby/a/client")
+            with grpc.insecure_channel(server.grpc) as channel:
+                channel.unary_unary(f"{SERVICE}/ServerLive", None, None)(b"", timeout=10)
+            lines = server.log.read_text().splitlines()
+        told = [json.loads(line) for line in lines if line.startswith("{")]
+        found = [(line["method"], line["route"], line["code"]) for line in told]
+        expected = [
+            ("POST", PREDICT, 200),
+            ("GET", "other", 404),
+            ("GRPC", f"{SERVICE}/ServerLive", "OK"),
+        ]
+        assert found == (expected if wanted == "true" else [])
+        assert all(line["milliseconds"] > 0 for line in told)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import grpc
@@ -14,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from predictor import __version__
 from predictor.contract import quote
 from predictor.errors import InvalidInput, SettingsError
-from predictor.serving import metrics
+from predictor.serving.access import answered
 from predictor.serving.grpc import inference_pb2 as pb
 from predictor.serving.grpc import messages
 from predictor.serving.ports import address
@@ -119,8 +120,9 @@ def _method(name: str, handler: Handler) -> "grpc.RpcMethodHandler[bytes, bytes]
     route = f"/{SERVICE.full_name}/{name}"
 
     async def respond(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+        start = perf_counter()
         code, answer = await _answer(route, handler, request_type, request)
-        metrics.requests(route, "GRPC", code.name).inc()
+        answered(route, "GRPC", code.name, start)
         if isinstance(answer, str):
             await context.abort(code, answer)
         return answer

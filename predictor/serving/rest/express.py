@@ -10,11 +10,12 @@ where it gets the same answer.
 import asyncio
 from collections.abc import Mapping
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from predictor.serving import metrics
+from predictor.serving.access import answered
 from predictor.serving.rest.http import JSON_TYPE, Request, Response, refused
 from predictor.serving.rest.routes import Predict
 from predictor.serving.service import SMALL_BYTES, Service
@@ -26,6 +27,7 @@ class _Cycle:
     """What uvicorn looks at of a request that is being answered."""
 
     def __init__(self) -> None:
+        self.start = perf_counter()
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = True
@@ -92,7 +94,7 @@ class ExpressProtocol(HttpToolsProtocol):
     def _deliver(self, cycle: _Cycle, path: str, outcome: Response | Exception) -> None:
         if isinstance(outcome, Exception):
             outcome = refused(outcome, f"POST {path}", invalid_input=400)
-        metrics.requests(path, "POST", outcome.status).inc()
+        answered(path, "POST", outcome.status, cycle.start)
         cycle.response_complete = True
         if not self.transport.is_closing():
             self.transport.write(self._encoded(outcome, keep_alive=cycle.keep_alive))

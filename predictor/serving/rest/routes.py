@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from predictor.serving import metrics
+from predictor.serving.access import answered
 from predictor.serving.batch import Batch
 from predictor.serving.binary import CONTENT_TYPE
 from predictor.serving.engine import Engine
@@ -113,7 +115,7 @@ def _guarded(app: App) -> App:
     """Count what `app` answers, and answer for it when it raises."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        status = 0
+        status, start = 0, perf_counter()
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -131,7 +133,7 @@ def _guarded(app: App) -> App:
             refusal = http.refused(error, f"{scope['method']} {_route(asked)}", invalid_input=400)
             if not status:
                 await refusal(scope, receive, sending)
-        metrics.requests(_route(asked), scope["method"], status).inc()
+        answered(_route(asked), scope["method"], status, start)
 
     return guarded
 
