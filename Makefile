@@ -6,7 +6,7 @@ ROUNDS ?= 3
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format chart-test e2e manifests benchmark model-card lock clean
+.PHONY: help run test format chart-test e2e manifests benchmark model-card proto lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the serv
 
 model-card: $(VENV)/.dev ## Train every track and write the figures into docs/model-card.md
 	$(BIN)/python benchmarks/tracks.py
+
+proto: $(VENV)/.dev ## Write the Python of gRPC's messages anew from inference.proto
+	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. predictor/serving/grpc/inference.proto
 
 lock: $(VENV)/.dev ## Write requirements/ anew from pyproject.toml
 	requirements/lock $(BIN)/uv
