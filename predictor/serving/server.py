@@ -28,9 +28,8 @@ def serve(settings: Settings) -> None:
     threads = max(1, cpus.count(allowed) // count)
     with Ports(settings.listen_host, settings.port, settings.grpc_port, count) as ports:
         used = msgspec.structs.replace(settings, port=ports.http, grpc_port=ports.grpc)
-        logger.info(
-            "%d workers with %d threads each, where the CPU limit is %s", count, threads, allowed
-        )
+        limit = "none" if allowed is None else f"{allowed:g}"
+        logger.info("CPU limit: %s; workers: %d; threads of each: %d", limit, count, threads)
         if count > 1:
             manifest = _manifest(settings)
             workers.keep(used, ports.listeners, threads, partial(_announce, used, manifest))

@@ -1,6 +1,7 @@
 """Several processes on the same ports."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -112,3 +113,10 @@ def test_workers_end_when_the_process_that_keeps_them_is_gone(bundle_folder: Pat
         while any(Path(f"/proc/{worker}").exists() for worker in workers):
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+
+def test_what_the_machine_gives_is_said_at_start(bundle_folder: Path) -> None:
+    with running(bundle_folder, WORKERS="2") as server:
+        assert re.search(
+            r"CPU limit: \S+; workers: 2; threads of each: \d+", server.log.read_text()
+        )
