@@ -17,6 +17,9 @@ class Ports:
 
     def __init__(self, host: str, http: int, grpc: int, workers: int) -> None:
         """Bind them; a port of 0 is a free one. Raises SettingsError when one cannot be had."""
+        if http == grpc != 0:
+            message = f"settings PORT and GRPC_PORT are both {http}"
+            raise SettingsError(message)
         self._sockets = ExitStack()
         first = self._bind(host, http)
         self.http: int = first.getsockname()[1]

@@ -87,8 +87,8 @@ def test_workers_that_cannot_start_end_the_server(trained: Trained, tmp_path: Pa
 def serve(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Return how a server ended that cannot start."""
     return subprocess.run(
-        [*PREDICTOR, "serve", "--bundle", str(folder), "--port", "0"],
-        env=os.environ | settings,
+        [*PREDICTOR, "serve", "--bundle", str(folder)],
+        env=os.environ | {"PORT": "0"} | settings,
         capture_output=True,
         text=True,
         check=False,
@@ -103,6 +103,12 @@ def test_a_grpc_port_that_is_taken_is_named(bundle_folder: Path, workers: str) -
         ended = serve(bundle_folder, WORKERS=workers, GRPC_PORT=port)
     assert ended.returncode == 1
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in ended.stderr
+
+
+def test_one_port_for_both_protocols_is_refused(bundle_folder: Path) -> None:
+    ended = serve(bundle_folder, PORT="8999", GRPC_PORT="8999")
+    assert ended.returncode == 1
+    assert "settings PORT and GRPC_PORT are both 8999" in ended.stderr
 
 
 def test_workers_end_when_the_process_that_keeps_them_is_gone(bundle_folder: Path) -> None:
