@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from predictor.contract import quote
+from predictor.contract import LARGEST, quote
 from predictor.errors import JSON_ERRORS, InvalidInput
 from predictor.serving.binary import DTYPES
 from predictor.serving.tensors import FLOATS, INTEGERS, Elements, wrong
@@ -65,7 +65,7 @@ def _misfit(name: str, datatype: str, found: list[Any]) -> InvalidInput:
 def _fits(datatype: str, element: object) -> bool:
     """Tell whether a JSON value is of a datatype; a boolean is no number."""
     if datatype in FLOATS:
-        return type(element) is float or type(element) is int
+        return type(element) is float or (type(element) is int and abs(element) <= LARGEST)
     if datatype in INTEGERS:
         limits = np.iinfo(DTYPES[datatype])
         return type(element) is int and limits.min <= element <= limits.max
