@@ -1,6 +1,6 @@
 """Fuzz a decoder, guided by what of it has been reached, or a server by its socket.
 
-    python -m tests.fuzz DECODER|server CASES [--seed N] [--bundle FOLDER]
+python -m tests.fuzz DECODER|server CASES [--seed N] [--bundle FOLDER]
 """
 
 import argparse
@@ -62,7 +62,14 @@ def fuzz_decoder(target: str, cases: int, seed: int) -> None:
         for number in range(SEEDS):
             (Path(folder) / str(number)).write_bytes(decoders.made(target, Random(number)))
         arguments = [f"-runs={cases}", f"-seed={seed}", f"-timeout={SECONDS_A_CASE}"]
-        arguments += ["-max_len=8192", f"-mutate_depth={DEPTH}", "-print_final_stats=1", f"-artifact_prefix={folder}/", "-verbosity=0", folder]
+        arguments += [
+            "-max_len=8192",
+            f"-mutate_depth={DEPTH}",
+            "-print_final_stats=1",
+            f"-artifact_prefix={folder}/",
+            "-verbosity=0",
+            folder,
+        ]
         atheris.Setup([sys.argv[0], *arguments], one, custom_mutator=mutated)
         atheris.Fuzz()
 

@@ -14,8 +14,22 @@ V1 = b"/v1/models/energy:predict"
 V2 = b"/v2/models/energy/infer"
 # Behind a damaged head: its end, and a request after whose answer the server closes.
 SENTINEL = b"\r\n\r\nGET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-TYPES = (b"application/json", b"application/octet-stream", b"text/plain", b"", b"APPLICATION/json;x")
-PATHS = (V1, V2, V1 + b"?x=1", b"/v1/models/energy%3Apredict", b"/predict", b"/predict/batch", b"/x")
+TYPES = (
+    b"application/json",
+    b"application/octet-stream",
+    b"text/plain",
+    b"",
+    b"APPLICATION/json;x",
+)
+PATHS = (
+    V1,
+    V2,
+    V1 + b"?x=1",
+    b"/v1/models/energy%3Apredict",
+    b"/predict",
+    b"/predict/batch",
+    b"/x",
+)
 
 
 def send(url: str, cases: int, seed: int) -> Counter[int]:

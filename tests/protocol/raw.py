@@ -1,6 +1,7 @@
 """HTTP as bytes over a socket: what is sent is what a test says, and nothing is tidied up."""
 
 import socket
+import struct
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -48,6 +49,10 @@ class Connection:
     def close(self) -> None:
         self._file.close()
         self.socket.close()
+
+    def reset_at_close(self) -> None:
+        """Have this end closed without a farewell, as by a client that crashes."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def send(self, *parts: bytes) -> None:
         """Send bytes; each part is a segment of its own."""
