@@ -249,8 +249,12 @@ def test_the_end_of_one_request_may_come_with_the_start_of_the_next(
 
 @pytest.mark.parametrize("path", [V1, V2])
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"])
-def test_another_method_is_refused(connection: Connection, path: bytes, method: bytes) -> None:
-    connection.send(head(method, path))
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_another_method_is_refused(
+    connection: Connection, path: bytes, method: bytes, body: bytes
+) -> None:
+    length = (b"Content-Length", b"%d" % len(body))
+    connection.send(head(method, path, *([length] if body else [])) + body)
     answer = connection.answer(has_body=method != b"HEAD")
     assert (answer.status, dict(answer.headers)[b"allow"]) == (405, b"POST")
     connection.send(get(b"/v2/health/live"))
