@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BUNDLE ?= bundle
 ROUNDS ?= 3
+CASES ?= 100000
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format chart-test e2e manifests benchmark model-card proto lock clean
+.PHONY: help run test format fuzz chart-test e2e manifests benchmark model-card proto lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +28,10 @@ test: $(VENV)/.dev ## Lint, type-check and test all that needs only Python
 format: $(VENV)/.dev ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+fuzz: $(VENV)/.dev $(BUNDLE)/bundle.json ## Fuzz each decoder with CASES cases, and a server with a tenth
+	for decoder in v1 v2 binary grpc; do $(BIN)/python -m tests.fuzz $$decoder $(CASES) || exit; done
+	$(BIN)/python -m tests.fuzz server $$(($(CASES) / 10)) --bundle $(BUNDLE)
 
 chart-test: $(VENV)/.dev ## Test the chart with helm
 	$(BIN)/pytest tests/chart

@@ -71,8 +71,9 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         Raises InvalidInput, whose message says what came and what was expected.
         """
         if type(value) is float or type(value) is int:
-            if self._allows(value):
-                return float(value)
+            number = _double(value)
+            if self._allows(number):
+                return number
         elif type(value) is str and value in self.labels:
             return float(self.labels[value])
         message = f"got {quote(value)}, expected {self.expectation}"
@@ -191,6 +192,14 @@ def read(path: Path) -> Contract:
     except JSON_ERRORS as error:
         message = f"{path} is not a contract: {error}"
         raise DataError(message) from error
+
+
+def _double(value: float) -> float:
+    """Return a number as the graph is fed it; NaN, which is in no range, if it is too large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
 
 
 def quote(value: object) -> str:

@@ -42,6 +42,8 @@ REQUEST = _Around(
 LIST = _Around(re.compile(SPACE + rb"\["), re.compile(rb"\]" + SPACE + rb"\Z"))
 # A tail is looked for in no more than the end of a body.
 TAIL_BYTES = 64
+# The typed decoder takes no whole number that is further from zero.
+WIDEST = 2**62
 
 
 class _Label(float, Enum):
@@ -60,9 +62,10 @@ def value_type(column: Column) -> Any:  # noqa: ANN401 - a type made at run time
         return _label(column)
     if column.datatype == "FP64":
         return Annotated[float, msgspec.Meta(ge=column.minimum, le=column.maximum)]
-    # The limits of an integer must be of 64 bits.
-    least, greatest = max(column.minimum, -(2.0**62)), min(column.maximum, 2.0**62)
-    number = Annotated[int, msgspec.Meta(ge=math.ceil(least), le=math.floor(greatest))]
+    # The limits of an integer must be of 64 bits; no number is within those of a column beyond.
+    least = min(max(math.ceil(column.minimum), -WIDEST), WIDEST + 1)
+    greatest = max(min(math.floor(column.maximum), WIDEST), -WIDEST - 1)
+    number = Annotated[int, msgspec.Meta(ge=least, le=greatest)]
     return number | _label(column) if column.labels else number
 
 
@@ -103,34 +106,41 @@ class RowDecoder:
         if not head or not tail:
             return None
         found: list[NDArray[np.float64]] = []
+        refusals: list[InvalidInput] = []
         rows = 0
         for piece in pieces(body, head.end(), tail.start(), BETWEEN_ROWS):
-            columns = self._piece(piece, rows)
+            columns = self._typed(piece)
             if columns is None:
+                listed = _listed(piece)
+                try:
+                    columns = np.array(encode_rows(self._contract, listed, rows), np.float64)
+                except InvalidInput as error:  # which holds only if all the rest is JSON
+                    refusals.append(error)
+                    columns = np.empty(len(listed))
+            if not len(columns):  # the piece is no list of rows
                 return None
             found.append(columns)
             rows += len(columns)
         check_count(rows, self._max_rows)
+        if refusals:
+            raise refusals[0]
         return Batch(found[0] if len(found) == 1 else np.concatenate(found))
 
-    def _piece(self, piece: bytes, first: int) -> NDArray[np.float64] | None:
-        """Return a list's rows, the first of which has the number `first`.
-
-        Nothing when it is no list or an empty one; raises InvalidInput when a row is not valid.
-        """
+    def _typed(self, piece: bytes) -> NDArray[np.float64] | None:
+        """Return a list's rows, or nothing if the typed decoder does not take them."""
         decode = self._of_objects if piece[1:].lstrip()[:1] == b"{" else self._of_arrays
         try:
-            columns = decode(piece)
-        except JSON_ERRORS:
-            return self._strictly(piece, first)
-        return columns if len(columns) else None
-
-    def _strictly(self, piece: bytes, first: int) -> NDArray[np.float64] | None:
-        try:
-            rows = msgspec.json.decode(piece, type=list[Any])
+            return decode(piece)
         except JSON_ERRORS:
             return None
-        return np.array(encode_rows(self._contract, rows, first), np.float64) if rows else None
+
+
+def _listed(piece: bytes) -> list[Any]:
+    """Return a list's rows, not yet looked at; none if it is no list."""
+    try:
+        return msgspec.json.decode(piece, type=list[Any])
+    except JSON_ERRORS:
+        return []
 
 
 def _object_decoder(contract: Contract) -> Decode:

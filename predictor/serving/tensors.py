@@ -102,6 +102,7 @@ class TensorDecoder:
         self._max_rows = max_rows
         self._limits = Limits(contract)
 
+    @np.errstate(invalid="ignore")  # a signaling NaN is refused in words, as any other
     def batch(self, tensors: Sequence[Tensor]) -> Batch:
         """Return the rows of one matrix, or of a tensor for each column; raises InvalidInput."""
         if len(tensors) == 1 and len(tensors[0].shape) == 2 and tensors[0].shape[1] != 1:

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from predictor.contract import quote
+from predictor.contract import LARGEST, quote
 from predictor.errors import JSON_ERRORS, InvalidInput
 from predictor.serving.binary import DTYPES
-from predictor.serving.pieces import BETWEEN_ELEMENTS, PIECE_BYTES, pieces
+from predictor.serving.pieces import BETWEEN_ELEMENTS, pieces
 from predictor.serving.tensors import FLOATS, INTEGERS, Elements, wrong
 
 TYPES = {**dict.fromkeys(FLOATS, float), **dict.fromkeys(INTEGERS, int), "BYTES": str, "BOOL": bool}
@@ -30,15 +30,18 @@ def elements(name: str, datatype: str, shape: list[int], data: msgspec.Raw) -> E
 
 def _flat(datatype: str, data: bytes) -> Elements:
     """Return the elements of flat data; raises what the decoder, or NumPy, does."""
+    if not data.startswith(b"["):
+        message = "the data are no list"
+        raise msgspec.DecodeError(message)
     decode = FLAT[datatype].decode
-    if len(data) <= PIECE_BYTES:
-        return _typed(datatype, decode(data))
     found = [
         _typed(datatype, decode(piece))
         for piece in pieces(data, 1, len(data) - 1, BETWEEN_ELEMENTS)
     ]
+    if len(found) == 1:
+        return found[0]
     if not all(map(len, found)):
-        message = "a piece is empty"
+        message = "a piece of the data is empty"
         raise msgspec.DecodeError(message)
     return list(chain.from_iterable(found)) if datatype == "BYTES" else np.concatenate(found)
 
@@ -82,7 +85,7 @@ def _misfit(name: str, datatype: str, found: list[Any]) -> InvalidInput:
 def _fits(datatype: str, element: object) -> bool:
     """Tell whether a JSON value is of a datatype; a boolean is no number."""
     if datatype in FLOATS:
-        return type(element) is float or type(element) is int
+        return type(element) is float or (type(element) is int and abs(element) <= LARGEST)
     if datatype in INTEGERS:
         limits = np.iinfo(DTYPES[datatype])
         return type(element) is int and limits.min <= element <= limits.max

@@ -68,6 +68,7 @@ class ExpressProtocol(HttpToolsProtocol):
             and int(headers.get(b"content-length", self._limit_bytes + 1)) <= self._limit_bytes
             and UNUSUAL.isdisjoint(headers)
             and parser.should_keep_alive()
+            and parser.get_http_version() == "1.1"
             and (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
         )

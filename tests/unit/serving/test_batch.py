@@ -1,12 +1,16 @@
+import math
+from random import Random
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictor.contract import Column, Contract, Row
 from predictor.errors import InvalidInput
-from predictor.serving.batch import encode
+from predictor.serving.batch import Limits, encode
 from predictor.training.columns import CONTRACT
+from tests import generated
 
 MAX_ROWS = 10
 
@@ -81,3 +85,51 @@ def test_every_row_of_the_contract_is_taken_and_comes_back(row: Row) -> None:
     cells = zip(CONTRACT.columns, codes, strict=True)
     again = {column.name: column.decode(code) for column, code in cells}
     np.testing.assert_array_equal(encode(CONTRACT, [again], MAX_ROWS).columns, [codes])
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**64 - 1).map(Random))
+def test_limits_allow_of_many_numbers_what_a_column_allows_of_one(random: Random) -> None:
+    contract = generated.contract(random)
+    limits = Limits(contract)
+    rows = [[number(random, column) for column in contract.columns] for _ in range(20)]
+    for row in rows:
+        pairs = zip(contract.columns, row, strict=True)
+        expected = all(takes(column, value) for column, value in pairs)
+        assert allowed(limits, [row]) == expected
+    valid = [row for row in rows if allowed(limits, [row])]
+    assert allowed(limits, rows) == (len(valid) == len(rows))
+    assert not valid or allowed(limits, valid)
+
+
+def number(random: Random, column: Column) -> float:
+    """Return a number that a column allows, or one that is near to one, or none at all."""
+    codes = sorted(set(column.labels.values())) or [0]
+    ends = (0, len(codes) - 1) if column.datatype == "BYTES" else (column.minimum, column.maximum)
+    end = random.choice(ends)
+    near = (end, math.nextafter(end, math.inf), math.nextafter(end, -math.inf), end + 1, end - 1)
+    within = (random.choice(codes), generated.number(random, column))
+    others = (0.0, -0.0, 0.5, math.nan, math.inf, -math.inf)
+    return float(random.choice([*within * 8, *near, *others]))
+
+
+def takes(column: Column, value: float) -> bool:
+    """Tell whether a column takes a number as itself; one of BYTES is a label's code."""
+    if column.datatype == "BYTES":
+        return value in column.labels.values()
+    try:
+        return column.encode(value) == value
+    except InvalidInput:
+        return False
+
+
+def allowed(limits: Limits, rows: list[list[float]]) -> bool:
+    columns = np.array(rows)
+    try:
+        assert limits.check(columns, lambda row, column: rows[row][column]).columns is columns
+    except InvalidInput as error:
+        index = int(str(error).split(",")[0].removeprefix("row "))
+        assert not allowed(limits, [rows[index]]) if len(rows) > 1 else index == 0
+        assert index == 0 or allowed(limits, rows[:index])  # it is the first
+        return False
+    return True
