@@ -24,14 +24,14 @@ RUN python3 -m pip --python /opt/venv/bin/python install --no-cache-dir \
 
 FROM ${BASE_IMAGE}
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    BUNDLE=/bundle LISTEN_HOST=0.0.0.0 PORT=8080
+    BUNDLE=/bundle LISTEN_HOST=0.0.0.0 PORT=8080 GRPC_PORT=8081
 COPY --from=libraries /opt/venv /opt/venv
 COPY --from=train /bundle /bundle
 COPY predictor/*.py /app/predictor/
 COPY predictor/serving /app/predictor/serving
 RUN python -m compileall -q /app
 USER 10001:10001
-EXPOSE 8080
+EXPOSE 8080 8081
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["python", "-c", \
     "import http.client, os, sys; \
     server = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT'])); \

@@ -1,8 +1,10 @@
+import re
 import subprocess
 from typing import Any
 
 import pytest
 
+from predictor.serving.settings import NAMES
 from tests.chart.helm import Objects, Render, helm, template
 from tests.paths import CHART, ROOT
 
@@ -70,7 +72,35 @@ def test_startup_readiness_and_liveness_are_asked_over_http(container: dict[str,
         "readiness": {"path": "/v2/health/ready", "port": "http"},
         "liveness": {"path": "/v2/health/live", "port": "http"},
     }
-    assert container["ports"] == [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
+
+
+def test_http_is_the_first_port_and_the_name_of_the_second_says_grpc(
+    container: dict[str, Any],
+) -> None:
+    assert container["ports"] == [
+        {"name": "http", "containerPort": 8080, "protocol": "TCP"},
+        {"name": "grpc", "containerPort": 8081, "protocol": "TCP"},
+    ]
+
+
+def test_the_image_listens_on_the_ports_of_the_pod(container: dict[str, Any]) -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    ports = [str(port["containerPort"]) for port in container["ports"]]
+    assert re.findall(r"^EXPOSE (.*)", dockerfile, re.MULTILINE) == [" ".join(ports)]
+    assert re.findall(r" (?:GRPC_)?PORT=(\d+)", dockerfile) == ports
+    assert not {entry["name"] for entry in container["env"]} & {"PORT", "GRPC_PORT"}
+
+
+def test_a_pod_has_a_worker_for_each_cpu_of_its_limit_unless_their_number_is_named(
+    container: dict[str, Any], render: Render
+) -> None:
+    assert {"name": "WORKERS", "value": "0"} in container["env"]
+    [other] = render("workers=3")["InferenceService"]["spec"]["predictor"]["containers"]
+    assert {"name": "WORKERS", "value": "3"} in other["env"]
+
+
+def test_every_setting_that_the_chart_makes_is_one_that_there_is(container: dict[str, Any]) -> None:
+    assert {entry["name"] for entry in container["env"]} <= set(NAMES)
 
 
 def test_a_rollout_never_takes_a_pod_away_before_another_is_ready(
@@ -176,6 +206,9 @@ def test_a_release_that_kserve_could_not_name_is_refused(name: str) -> None:
         ("resources.limits.memory=2gb", "does not match pattern"),
         ("resources.requests.cpu=0", "exclusiveMinimum"),
         ("resources.requests.cpu=-1", "exclusiveMinimum"),
+        ("workers=two", "got string, want integer"),
+        ("workers=-1", "minimum: got -1, want 0"),
+        ("workers=1025", "maximum: got 1,025, want 1,024"),
         ("shutdown.preStopSleepSeconds=0", "minimum: got 0, want 1"),
         ("autoscaling.maxReplicas=1", "autoscaling.maxReplicas is below autoscaling.minReplicas"),
     ],

@@ -137,6 +137,12 @@ def test_skaffold_sets_only_values_that_the_chart_has(skaffold: Document) -> Non
     assert unknown_values(skaffold) == set()
 
 
+def test_skaffold_forwards_the_ports_that_kserves_service_has(skaffold: Document) -> None:
+    forwarded = {(port["port"], port["localPort"]) for port in skaffold["portForward"]}
+    assert forwarded == {(80, 8080), (8081, 8081)}
+    assert {port["resourceName"] for port in skaffold["portForward"]} == {"energy-predictor"}
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +55,7 @@ class Namespace:
     def helm(self, *arguments: str) -> str:
         return run("helm", "--namespace", self.name, *arguments)
 
-    def install(self, image: str) -> None:
+    def install(self, image: str, others: Mapping[str, str] | None = None) -> None:
         """Install the chart and wait for its pods, two by the autoscaler's minimum."""
         repository, tag = image.rsplit(":", 1)
         values = {
@@ -65,6 +65,7 @@ class Namespace:
             # Two releases at once fit on a laptop's node, also while their pods start.
             "resources.requests.cpu": "100m",
             "autoscaling.maxReplicas": "2",
+            **(others or {}),
         }
         options = [
             option for key, value in values.items() for option in ("--set", f"{key}={value}")
@@ -90,14 +91,14 @@ class Namespace:
         return self.kubectl("exec", f"deployment/{DEPLOYMENT}", "--", *command)
 
     @contextmanager
-    def port_forward(self) -> Iterator[str]:
-        """Yield a URL on localhost that reaches the Service, as a user's does."""
-        forward = ("kubectl", "-n", self.name, "port-forward", f"service/{SERVICE}", ":80")
+    def port_forward(self, port: int) -> Iterator[str]:
+        """Yield an address of localhost that reaches a port of the Service, as a user's does."""
+        forward = ("kubectl", "-n", self.name, "port-forward", f"service/{SERVICE}", f":{port}")
         with subprocess.Popen(forward, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout
                 found = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
                 assert found, "kubectl port-forward did not start"
-                yield f"http://{found[0]}"
+                yield found[0]
             finally:
                 process.terminate()

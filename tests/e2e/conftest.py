@@ -57,5 +57,14 @@ def manifest(namespace: Namespace) -> Manifest:
 
 @pytest.fixture(scope="session")
 def client(namespace: Namespace) -> Iterator[httpx.Client]:
-    with namespace.port_forward() as url, httpx.Client(base_url=url) as client:
+    with (
+        namespace.port_forward(80) as address,
+        httpx.Client(base_url=f"http://{address}") as client,
+    ):
         yield client
+
+
+@pytest.fixture(scope="session")
+def grpc_address(namespace: Namespace) -> Iterator[str]:
+    with namespace.port_forward(8081) as address:
+        yield address

@@ -4,7 +4,6 @@ import json
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from predictor.bundle import Manifest
 from tests.e2e.cluster import (
@@ -17,11 +16,10 @@ from tests.e2e.cluster import (
     run,
     wait_for,
 )
+from tests.e2e.serving import INFER, PREDICT, REQUESTS, infer, predicted
 from tests.missing import missing
 from tests.paths import CHART, ROOT
 
-PREDICT = "/v1/models/energy:predict"
-REQUESTS = "predictor_requests_total"
 PROMETHEUS = "prometheus-operated"  # what the operator calls the Service of every Prometheus
 
 
@@ -136,7 +134,7 @@ def test_the_autoscaler_reads_the_cpu_and_keeps_two_pods(namespace: Namespace) -
 
 
 def test_prometheus_scrapes_the_pods_and_counts_what_was_sent(
-    namespace: Namespace, client: httpx.Client, manifest: Manifest
+    namespace: Namespace, client: httpx.Client, grpc_address: str, manifest: Manifest
 ) -> None:
     proxy = _prometheus()
 
@@ -145,15 +143,19 @@ def test_prometheus_scrapes_the_pods_and_counts_what_was_sent(
         return {pod["metadata"]["name"] for pod in namespace.pods()} <= set(up)
 
     wait_for(every_pod_is_up, "Prometheus to scrape every pod")
-    series = f'{REQUESTS}{{namespace="{namespace.name}",route="{PREDICT}",code="200"}}'
-    before = sum(_predicted(namespace, pod) for pod in namespace.pods())
-    for _ in range(25):
-        client.post(PREDICT, json={"instances": manifest.golden.rows}).raise_for_status()
+    routes = f'route=~"{PREDICT}|{INFER}",code=~"200|OK"'
+    series = f'sum by (pod) ({REQUESTS}{{namespace="{namespace.name}",{routes}}})'
+    before = predicted(namespace)
+    for _ in range(25):  # a connection each, so that every worker gets some
+        url = client.base_url.join(PREDICT)
+        httpx.post(url, json={"instances": manifest.golden.rows}).raise_for_status()
+        infer(grpc_address, manifest)
+    assert predicted(namespace) == before + 50
     wait_for(
-        lambda: sum(_query(proxy, series, "pod").values()) >= before + 25,
+        lambda: sum(_query(proxy, series, "pod").values()) >= before + 50,
         "Prometheus to count the requests",
     )
-    assert sum(_query(proxy, series, "pod").values()) == before + 25
+    assert sum(_query(proxy, series, "pod").values()) == before + 50
 
 
 def test_the_notes_say_how_to_ask_for_a_prediction(
@@ -207,15 +209,6 @@ def _cpu_limit(namespace: Namespace) -> float:
     shown = namespace.execute("sh", "-c", f"cat {cpu}.max 2>/dev/null || {version_1}")
     quota, period = shown.split()
     return int(quota) / int(period)
-
-
-def _predicted(namespace: Namespace, pod: Object) -> float:
-    """Return how often a pod says that it predicted; Prometheus may not have asked it yet."""
-    path = f"/api/v1/namespaces/{namespace.name}/pods/{pod['metadata']['name']}:8080/proxy/metrics"
-    families = text_string_to_metric_families(run("kubectl", "get", "--raw", path))
-    labels = {"route": PREDICT, "method": "POST", "code": "200"}
-    samples = [sample for family in families for sample in family.samples]
-    return sum(s.value for s in samples if s.name == REQUESTS and s.labels == labels)
 
 
 def _prometheus() -> str:

@@ -107,9 +107,8 @@ def test_the_model_tells_where_it_came_from_and_since_when(
     }
 
 
-def test_the_documentation_is_served(client: httpx.Client) -> None:
+def test_the_root_leads_to_the_documentation(client: httpx.Client) -> None:
     assert client.get("/").headers["location"] == "/docs"
-    assert "swagger" in client.get("/docs").text
 
 
 def test_the_documented_row_is_the_contracts(client: httpx.Client, row: Row) -> None:

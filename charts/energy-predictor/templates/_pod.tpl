@@ -34,8 +34,12 @@ containers:
     image: {{ include "energy.image" . | quote }}
     imagePullPolicy: {{ .Values.image.pullPolicy }}
     ports:
+      # KServe's Service has the first as its port 80, and any other under its own number. By "grpc"
+      # in its name the Service says that it is HTTP/2 without TLS.
       - {name: http, containerPort: 8080, protocol: TCP}
+      - {name: grpc, containerPort: 8081, protocol: TCP}
     env:
+      - {name: WORKERS, value: {{ .Values.workers | quote }}}
       - {name: LOG_LEVEL, value: {{ .Values.logLevel | quote }}}
       - {name: DRAIN_SECONDS, value: {{ $shutdown.drainSeconds | quote }}}
     resources:

@@ -22,7 +22,7 @@ def elements(name: str, datatype: str, shape: list[int], data: msgspec.Raw) -> E
     As for rows, typed decoding only says yes, and Python finds the words for the rest.
     """
     try:
-        return _flat(datatype, bytes(data))
+        return _flat(datatype, bytes(data).strip(b" \t\n\r"))
     except (*JSON_ERRORS, OverflowError):
         found = _nested(name, datatype, shape, data)
     return found if datatype == "BYTES" else np.array(found, _dtype(datatype))
@@ -30,7 +30,7 @@ def elements(name: str, datatype: str, shape: list[int], data: msgspec.Raw) -> E
 
 def _flat(datatype: str, data: bytes) -> Elements:
     """Return the elements of flat data; raises what the decoder, or NumPy, does."""
-    if not data.startswith(b"["):
+    if not (data.startswith(b"[") and data.endswith(b"]")):
         message = "the data are no list"
         raise msgspec.DecodeError(message)
     decode = FLAT[datatype].decode

@@ -20,6 +20,7 @@ from predictor.serving.batch import Batch
 from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.rest import http
 from predictor.serving.rest.numbers import json_list
+from predictor.serving.rest.page import PAGE, add_page
 from predictor.serving.rest.row_schema import row_schema
 from predictor.serving.service import Encode, Service
 from predictor.serving.settings import Settings
@@ -91,9 +92,10 @@ def plain_api(service: Service, settings: Settings) -> FastAPI:
         version=__version__,
         description=manifest.contract.target.description,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
     )
+    add_page(app)
     _add_state(app, service.engine)
     _add_predictions(app, service, settings)
     for kind in (HTTPException, InvalidInput, Exception):
@@ -110,7 +112,7 @@ def _add_state(app: FastAPI, engine: Engine) -> None:
 
     @app.get("/", include_in_schema=False)
     async def root() -> RedirectResponse:
-        return RedirectResponse("/docs")
+        return RedirectResponse(PAGE)
 
     @app.get("/health")
     async def health() -> Health:
