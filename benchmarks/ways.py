@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from predictor.bundle import Manifest
 from predictor.contract import INPUT, LOWER, UPPER, Column, Row
-from predictor.serving import binary
+from predictor.serving.decoding import binary
 
 V1, OWN, V2 = "V1 JSON", "JSON", "V2 JSON"
 MATRIX, COLUMNS, GRPC = "V2 binary, matrix", "V2 binary, columns", "gRPC"

@@ -11,7 +11,7 @@ from predictor import graph
 from predictor.bundle import Bundle, Golden
 from predictor.contract import RowWarning
 from predictor.errors import BundleError
-from predictor.serving.batch import Batch, encode
+from predictor.serving.decoding.batch import Batch, encode
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):

@@ -15,12 +15,10 @@ from msgspec import Raw
 
 from predictor import bundle, errors
 from predictor.serving import settings
-from predictor.serving.batch import encode
-from predictor.serving.engine import Engine
-from predictor.serving.rest.answers import answer
-from predictor.serving.rest.elements import elements
-from predictor.serving.rows import rows_of
-from predictor.serving.tensors import (
+from predictor.serving.decoding.batch import encode
+from predictor.serving.decoding.elements import elements
+from predictor.serving.decoding.rows import rows_of
+from predictor.serving.decoding.tensors import (
     Elements,
     Output,
     Tensor,
@@ -30,6 +28,8 @@ from predictor.serving.tensors import (
     wanted,
     wrong,
 )
+from predictor.serving.engine import Engine
+from predictor.serving.rest.answers import answer
 
 
 class BundleModel(Model):  # type: ignore[misc] # the SDK publishes no types

@@ -8,8 +8,8 @@ import msgspec
 
 from predictor import bundle, signature
 from predictor.bundle import Manifest
-from predictor.serving import cpus, workers
-from predictor.serving.ports import Ports, address
+from predictor.serving.processes import cpus, workers
+from predictor.serving.processes.ports import Ports, address
 from predictor.serving.settings import LOG_FORMAT, Settings
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def serve(settings: Settings) -> None:
             manifest = _manifest(settings)
             workers.keep(used, ports.listeners, threads, partial(_announce, used, manifest))
         else:
-            from predictor.serving.worker import work
+            from predictor.serving.processes.worker import work
 
             work(used, ports.listeners[0], threads, lambda e: _announce(used, e.manifest))
 

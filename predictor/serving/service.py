@@ -7,11 +7,11 @@ from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-from predictor.serving.batch import Batch
+from predictor.serving.decoding.batch import Batch
+from predictor.serving.decoding.rows import RowDecoder
+from predictor.serving.decoding.tensors import TensorDecoder
 from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.metrics import Meter
-from predictor.serving.rows import RowDecoder
-from predictor.serving.tensors import TensorDecoder
 from predictor.serving.together import Together
 
 # A larger request takes over two milliseconds, and is answered beside the event loop.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from predictor.serving.batch import Batch
+from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Prediction
 
 # A run of the graph costs about as much as forty of its rows, so that to share one is worth most

@@ -12,7 +12,7 @@ from predictor import bundle
 from predictor.conformance.runner import CASES
 from predictor.contract import Contract
 from predictor.serving import metrics
-from predictor.serving.batch import encode
+from predictor.serving.decoding.batch import encode
 from predictor.serving.engine import Engine
 from predictor.serving.rest import routes
 from predictor.serving.rest.plain import plain_api

@@ -15,8 +15,8 @@ from google.protobuf.message import DecodeError
 
 from predictor.contract import Row
 from predictor.errors import InvalidInput
-from predictor.serving import binary, rows
-from predictor.serving.batch import Batch, Limits, encode
+from predictor.serving.decoding import binary, rows
+from predictor.serving.decoding.batch import Batch, Limits, encode
 from predictor.serving.engine import Engine
 from predictor.serving.grpc import messages
 from predictor.serving.grpc.inference_pb2 import ModelInferRequest

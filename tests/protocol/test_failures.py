@@ -15,11 +15,11 @@ import pytest
 
 from predictor import bundle
 from predictor.contract import Row
-from predictor.serving import worker
-from predictor.serving.batch import Batch
+from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Engine, Prediction
 from predictor.serving.grpc import inference_pb2 as pb
-from predictor.serving.ports import Ports
+from predictor.serving.processes import worker
+from predictor.serving.processes.ports import Ports
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 from predictor.training.columns import CONTRACT

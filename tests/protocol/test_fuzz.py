@@ -5,7 +5,7 @@ import sys
 from importlib.util import find_spec
 from random import Random
 
-from predictor.serving.batch import Batch
+from predictor.serving.decoding.batch import Batch
 from tests.fuzz import decoders
 from tests.fuzz.requests import send
 from tests.missing import missing

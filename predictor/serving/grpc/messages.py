@@ -7,17 +7,10 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import InvalidInput
-from predictor.serving import binary
-from predictor.serving.batch import Batch
-from predictor.serving.binary import DTYPES
-from predictor.serving.engine import Doubt, Engine, Prediction
-from predictor.serving.grpc.inference_pb2 import (
-    InferTensorContents,
-    ModelInferRequest,
-    ModelInferResponse,
-)
-from predictor.serving.service import Encode, Service
-from predictor.serving.tensors import (
+from predictor.serving.decoding import binary
+from predictor.serving.decoding.batch import Batch
+from predictor.serving.decoding.binary import DTYPES
+from predictor.serving.decoding.tensors import (
     LONGEST_NAME,
     LONGEST_SHAPE,
     Elements,
@@ -27,6 +20,13 @@ from predictor.serving.tensors import (
     wanted,
     wrong,
 )
+from predictor.serving.engine import Doubt, Engine, Prediction
+from predictor.serving.grpc.inference_pb2 import (
+    InferTensorContents,
+    ModelInferRequest,
+    ModelInferResponse,
+)
+from predictor.serving.service import Encode, Service
 
 # Where a tensor's elements are, by its datatype.
 FIELDS = {

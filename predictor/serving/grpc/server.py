@@ -16,12 +16,12 @@ from predictor import __version__
 from predictor.contract import quote
 from predictor.errors import InvalidInput, SettingsError
 from predictor.serving.access import answered
+from predictor.serving.decoding.tensors import PLATFORM, SERVER_NAME, metadata
 from predictor.serving.grpc import inference_pb2 as pb
 from predictor.serving.grpc import messages
-from predictor.serving.ports import address
+from predictor.serving.processes.ports import address
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
-from predictor.serving.tensors import PLATFORM, SERVER_NAME, metadata
 
 logger = logging.getLogger(__name__)
 

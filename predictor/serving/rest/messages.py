@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from predictor.errors import JSON_ERRORS, InvalidInput
-from predictor.serving.tensors import LONGEST_NAME, LONGEST_SHAPE
+from predictor.serving.decoding.tensors import LONGEST_NAME, LONGEST_SHAPE
 
 Size = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31)]
 

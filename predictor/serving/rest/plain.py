@@ -16,7 +16,7 @@ from predictor import __version__
 from predictor.bundle import Manifest
 from predictor.contract import LOWER, UPPER, WARNINGS, Target
 from predictor.errors import InvalidInput
-from predictor.serving.batch import Batch
+from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.rest import http
 from predictor.serving.rest.numbers import json_list

@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 
 from predictor.serving import metrics
 from predictor.serving.access import answered
-from predictor.serving.batch import Batch
-from predictor.serving.binary import CONTENT_TYPE
+from predictor.serving.decoding.batch import Batch
+from predictor.serving.decoding.binary import CONTENT_TYPE
 from predictor.serving.engine import Engine
 from predictor.serving.rest import http, v1, v2
 from predictor.serving.rest.http import (

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from predictor.serving.batch import Batch
+from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.rest.answers import answer
 from predictor.serving.rest.http import Request, Response

@@ -7,15 +7,10 @@ from msgspec import UNSET
 
 from predictor import __version__
 from predictor.errors import InvalidInput
-from predictor.serving import binary
-from predictor.serving.batch import Batch
-from predictor.serving.engine import Doubt, Engine, Prediction
-from predictor.serving.rest import http, messages
-from predictor.serving.rest.elements import elements
-from predictor.serving.rest.messages import NONE, InputTensor, OutputTensor, Parameters, Response
-from predictor.serving.rest.numbers import json_array
-from predictor.serving.service import Encode, Service
-from predictor.serving.tensors import (
+from predictor.serving.decoding import binary
+from predictor.serving.decoding.batch import Batch
+from predictor.serving.decoding.elements import elements
+from predictor.serving.decoding.tensors import (
     PLATFORM,
     SERVER_NAME,
     Output,
@@ -25,6 +20,11 @@ from predictor.serving.tensors import (
     wanted,
     wrong,
 )
+from predictor.serving.engine import Doubt, Engine, Prediction
+from predictor.serving.rest import http, messages
+from predictor.serving.rest.messages import NONE, InputTensor, OutputTensor, Parameters, Response
+from predictor.serving.rest.numbers import json_array
+from predictor.serving.service import Encode, Service
 
 HEADER = binary.HEADER.lower().encode()
 

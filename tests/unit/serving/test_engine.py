@@ -7,7 +7,7 @@ import pytest
 from predictor import bundle
 from predictor.contract import Contract
 from predictor.errors import BundleError
-from predictor.serving.batch import Batch, encode
+from predictor.serving.decoding.batch import Batch, encode
 from predictor.serving.engine import Engine
 from predictor.training.dataset import Dataset
 

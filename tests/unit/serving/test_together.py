@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from predictor import bundle
-from predictor.serving.batch import Batch
+from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Engine, Prediction
 from predictor.serving.together import FEW_ROWS, MOST_ROWS, Outcome, Together
 from predictor.training.dataset import Dataset

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictor.contract import Row
-from predictor.serving.batch import Batch
+from predictor.serving.decoding.batch import Batch
 from predictor.training.columns import CONTRACT
 from tests import generated
 from tests.fuzz import decoders

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from predictor.contract import LOWER, UPPER, WARNINGS, Column, Contract, quote
 from predictor.errors import InvalidInput
-from predictor.serving.batch import Batch, Limits, check_count
-from predictor.serving.binary import DTYPES
+from predictor.serving.decoding.batch import Batch, Limits, check_count
+from predictor.serving.decoding.binary import DTYPES
 from predictor.serving.engine import Prediction
 
 # What both transports say of the server.

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from predictor.serving import cpus
+from predictor.serving.processes import cpus
 
 
 def limit(tmp_path: Path, membership: str, **files: str) -> float | None:

@@ -20,11 +20,11 @@ from predictor.errors import PredictorError
 from predictor.serving import access, metrics
 from predictor.serving.engine import Engine
 from predictor.serving.grpc import server as grpc_server
+from predictor.serving.processes.workers import READY
 from predictor.serving.rest.express import ExpressProtocol
 from predictor.serving.rest.routes import application, predictions
 from predictor.serving.service import Service
 from predictor.serving.settings import LOG_FORMAT, Settings
-from predictor.serving.workers import READY
 
 BACKLOG = 2048
 # Python lets a thread that computes go on for this long while another waits. The default, 5 ms, is

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from predictor.contract import Column, Contract, Row
 from predictor.errors import InvalidInput
-from predictor.serving import pieces, rows
-from predictor.serving.batch import Batch, encode
-from predictor.serving.rows import RowDecoder
+from predictor.serving.decoding import pieces, rows
+from predictor.serving.decoding.batch import Batch, encode
+from predictor.serving.decoding.rows import RowDecoder
 from predictor.training.columns import CONTRACT
 from predictor.training.dataset import Dataset
 from tests import generated

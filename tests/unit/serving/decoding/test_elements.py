@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from predictor.contract import LARGEST
 from predictor.errors import InvalidInput
-from predictor.serving import pieces
-from predictor.serving.binary import DTYPES
-from predictor.serving.rest.elements import TYPES, elements
-from predictor.serving.tensors import FLOATS, INTEGERS, Elements
+from predictor.serving.decoding import pieces
+from predictor.serving.decoding.binary import DTYPES
+from predictor.serving.decoding.elements import TYPES, elements
+from predictor.serving.decoding.tensors import FLOATS, INTEGERS, Elements
 from tests import generated
 
 RANDOM = st.integers(0, 2**64 - 1).map(Random)

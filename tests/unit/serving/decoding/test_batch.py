@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from predictor.contract import Column, Contract, Row
 from predictor.errors import InvalidInput
-from predictor.serving.batch import Limits, encode
+from predictor.serving.decoding.batch import Limits, encode
 from predictor.training.columns import CONTRACT
 from tests import generated
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from predictor.contract import LARGEST, quote
 from predictor.errors import JSON_ERRORS, InvalidInput
-from predictor.serving.binary import DTYPES
-from predictor.serving.pieces import BETWEEN_ELEMENTS, pieces
-from predictor.serving.tensors import FLOATS, INTEGERS, Elements, wrong
+from predictor.serving.decoding.binary import DTYPES
+from predictor.serving.decoding.pieces import BETWEEN_ELEMENTS, pieces
+from predictor.serving.decoding.tensors import FLOATS, INTEGERS, Elements, wrong
 
 TYPES = {**dict.fromkeys(FLOATS, float), **dict.fromkeys(INTEGERS, int), "BYTES": str, "BOOL": bool}
 FLAT = {name: msgspec.json.Decoder(list[type_]) for name, type_ in TYPES.items()}  # type: ignore[valid-type] # a type each

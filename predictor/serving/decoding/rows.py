@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from predictor.contract import Column, Contract
 from predictor.errors import JSON_ERRORS, InvalidInput
-from predictor.serving.batch import Batch, check_count, encode, encode_rows
-from predictor.serving.pieces import BETWEEN_ROWS, SPACE, pieces
+from predictor.serving.decoding.batch import Batch, check_count, encode, encode_rows
+from predictor.serving.decoding.pieces import BETWEEN_ROWS, SPACE, pieces
 
 ROWS_KEYS = ("instances", "inputs")
 

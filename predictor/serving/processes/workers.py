@@ -87,7 +87,7 @@ class _Workers:
     async def _start(self, listener: socket.socket) -> asyncio.subprocess.Process:
         arguments = (self._settings, str(listener.fileno()), str(self._threads))
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "predictor.serving.worker", *arguments),
+            *(sys.executable, "-m", "predictor.serving.processes.worker", *arguments),
             pass_fds=[listener.fileno()],
             stdin=asyncio.subprocess.PIPE,  # it is closed when this process is no more
             stdout=asyncio.subprocess.PIPE,

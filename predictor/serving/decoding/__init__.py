@@ -1,0 +1,1 @@
+"""What a client sends → a Batch, or what is wrong with it."""
