@@ -17,6 +17,8 @@ from tests.protocol.raw import Answer, Connection
 V1 = b"/v1/models/energy:predict"
 V2 = b"/v2/models/energy/infer"
 JSON = (b"Content-Type", b"application/json")
+# How long uvicorn keeps a connection on which nothing comes.
+KEPT_SECONDS = 5
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -329,14 +331,18 @@ def test_a_client_that_asks_much_and_reads_late_gets_all_its_answers(
     assert is_alive(server, row)
 
 
+@pytest.mark.parametrize("way", ["short", "long"])
 def test_what_is_half_sent_at_sigterm_is_answered_and_its_connection_closed(
-    bundle_folder: Path, row: Row
+    bundle_folder: Path, row: Row, way: str
 ) -> None:
     request = post(V2, v2(row, id="1"), JSON)
     late = len(request) - 10
     with running(bundle_folder) as server, Connection(server.url) as half:
-        half.send(request + request[:late])
+        # One that comes together with another's end goes the long way.
+        parts = [request, request[:late]] if way == "short" else [request + request[:late]]
+        half.send(parts[0])
         assert half.answer().status == 200
+        half.send(*parts[1:])
         with Connection(server.url) as idle:
             assert is_alive(server, row)  # the server has read the half by now
             server.process.terminate()
@@ -345,5 +351,6 @@ def test_what_is_half_sent_at_sigterm_is_answered_and_its_connection_closed(
         answer = half.answer()
         assert msgspec.json.decode(answer.body)["id"] == "1"
         assert answer.closes
+        half.socket.settimeout(KEPT_SECONDS / 2)  # it is closed, not left until it is too old
         assert half.is_closed()
         assert server.process.wait(START_SECONDS) == 0
