@@ -45,6 +45,7 @@ manifests: ## Render manifests/ from the chart
 benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the server beside others; needs wrk
 	$(BIN)/python -m benchmarks.graph
 	$(BIN)/python -m benchmarks.serving --bundle $(BUNDLE) --rounds $(ROUNDS)
+	$(BIN)/python -m benchmarks.beside --bundle $(BUNDLE)
 
 model-card: $(VENV)/.dev ## Train every track and write the figures into docs/model-card.md
 	$(BIN)/python benchmarks/tracks.py
