@@ -290,6 +290,7 @@ def test_what_is_no_http_is_a_bad_request_and_ends_the_connection(
     connection.send(post(V1, v1(row), wrong))
     answer = connection.answer()
     assert (answer.status, answer.closes) == (400, True)
+    assert answer.body == b'{"error":"this is not HTTP"}'
     assert connection.is_closed()
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from predictor.serving.access import answered
@@ -102,6 +103,12 @@ class ExpressProtocol(HttpToolsProtocol):
             if not cycle.keep_alive:
                 self.transport.close()
         self.on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - it is uvicorn's own text
+        """Refuse what is not HTTP in the form of every other refusal, and close."""
+        refusal = refused(HTTPException(400, "this is not HTTP"), "", invalid_input=400)
+        self.transport.write(self._encoded(refusal, keep_alive=False))
+        self.transport.close()
 
     def _encoded(self, response: Response, *, keep_alive: bool) -> bytes:
         headers = [*self.server_state.default_headers, *response.encoded_headers()]
