@@ -8,8 +8,8 @@ import msgspec
 
 from predictor import bundle, signature
 from predictor.bundle import Manifest
-from predictor.serving.processes import cpus, workers
-from predictor.serving.processes.ports import Ports, address
+from predictor.serving.processes import cpus, ports, workers
+from predictor.serving.processes.ports import address
 from predictor.serving.settings import LOG_FORMAT, Settings
 
 logger = logging.getLogger(__name__)
@@ -26,17 +26,17 @@ def serve(settings: Settings) -> None:
     # A limit is there to be used up; without one a server should not take a whole machine.
     count = settings.workers or max(1, int(allowed or 1))
     threads = max(1, cpus.count(allowed) // count)
-    with Ports(settings.listen_host, settings.port, settings.grpc_port, count) as ports:
-        used = msgspec.structs.replace(settings, port=ports.http, grpc_port=ports.grpc)
+    with ports.bound(settings.listen_host, settings.port, settings.grpc_port, count) as bound:
+        used = msgspec.structs.replace(settings, port=bound.http, grpc_port=bound.grpc)
         limit = "none" if allowed is None else f"{allowed:g}"
         logger.info("CPU limit: %s; workers: %d; threads of each: %d", limit, count, threads)
         if count > 1:
             manifest = _manifest(settings)
-            workers.keep(used, ports.listeners, threads, partial(_announce, used, manifest))
+            workers.keep(used, bound.listeners, threads, partial(_announce, used, manifest))
         else:
             from predictor.serving.processes.worker import work
 
-            work(used, ports.listeners[0], threads, lambda e: _announce(used, e.manifest))
+            work(used, bound.listeners[0], threads, lambda e: _announce(used, e.manifest))
 
 
 def _manifest(settings: Settings) -> Manifest:

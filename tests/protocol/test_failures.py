@@ -18,8 +18,7 @@ from predictor.contract import Row
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Engine, Prediction
 from predictor.serving.grpc import inference_pb2 as pb
-from predictor.serving.processes import worker
-from predictor.serving.processes.ports import Ports
+from predictor.serving.processes import ports, worker
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 from predictor.training.columns import CONTRACT
@@ -40,11 +39,11 @@ def engine(bundle_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
 @asynccontextmanager
 async def serving(engine: Engine) -> AsyncIterator[Settings]:
     """Yield the settings of a worker's server in this process, with an engine of its own."""
-    with Ports("127.0.0.1", 0, 0, 1) as ports:
-        settings = Settings(port=ports.http, grpc_port=ports.grpc)
+    with ports.bound("127.0.0.1", 0, 0, 1) as bound:
+        settings = Settings(port=bound.http, grpc_port=bound.grpc)
         service, ready = Service(engine, 100), asyncio.Event()
         server = worker._Server(worker._config(service, settings), service, settings, ready.set)
-        running = asyncio.create_task(server.serve(ports.listeners))
+        running = asyncio.create_task(server.serve(bound.listeners))
         await ready.wait()
         try:
             yield settings

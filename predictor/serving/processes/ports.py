@@ -1,63 +1,62 @@
 """The ports of a server, each for several processes at once."""
 
 import socket
-from contextlib import ExitStack
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from predictor.errors import SettingsError
 
 
+@dataclass(frozen=True)
 class Ports:
-    """Sockets that are bound, so that nobody else has their ports; none listens yet.
+    """The ports for HTTP and gRPC, and a socket for each worker's HTTP, bound but not listening.
 
-    The kernel spreads the connections to a port over the sockets that listen on it. There is one
-    for each worker's HTTP. gRPC opens its own, and the one here only keeps the port.
+    The kernel spreads the connections to a port over the sockets that listen on it. gRPC opens its
+    own, and its port is only kept for it.
     """
 
-    def __init__(self, host: str, http: int, grpc: int, workers: int) -> None:
-        """Bind them; a port of 0 is a free one. Raises SettingsError when one cannot be had."""
-        if http == grpc != 0:
-            message = f"settings PORT and GRPC_PORT are both {http}"
-            raise SettingsError(message)
-        self._sockets = ExitStack()
-        first = self._bind(host, http)
-        self.http: int = first.getsockname()[1]
-        others = [self._share(host, self.http) for _ in range(workers - 1)]
-        self.listeners = [first, *others]
-        self.grpc: int = self._bind(host, grpc).getsockname()[1]
+    http: int
+    grpc: int
+    listeners: list[socket.socket]
 
-    def __enter__(self) -> Self:
-        """Return the ports."""
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the sockets."""
-        self._sockets.close()
+@contextmanager
+def bound(host: str, http: int, grpc: int, workers: int) -> Iterator[Ports]:
+    """Yield ports that nobody else can have meanwhile; a port of 0 is a free one.
 
-    def _bind(self, host: str, port: int) -> socket.socket:
-        """Return a socket on a port that nobody listens on, which sharing it would not tell."""
-        try:
-            if port:
-                socket.create_server((host, port), family=_family(host)).close()
-            return self._share(host, port)
-        except OSError as error:
-            message = f"cannot listen on {host} port {port}: {error.strerror}"
-            raise SettingsError(message) from error
+    Raises SettingsError when one cannot be had.
+    """
+    if http == grpc != 0:
+        message = f"settings PORT and GRPC_PORT are both {http}"
+        raise SettingsError(message)
+    with ExitStack() as stack:
+        first = stack.enter_context(_bind(host, http))
+        port: int = first.getsockname()[1]
+        others = [stack.enter_context(_share(host, port)) for _ in range(workers - 1)]
+        kept = stack.enter_context(_bind(host, grpc))
+        yield Ports(port, kept.getsockname()[1], [first, *others])
 
-    def _share(self, host: str, port: int) -> socket.socket:
-        shared = self._sockets.enter_context(socket.socket(_family(host)))
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if _family(host) == socket.AF_INET6:
-            shared.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        shared.bind((host, port))
-        return shared
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Return a socket on a port that nobody listens on, which sharing it would not tell."""
+    try:
+        if port:
+            socket.create_server((host, port), family=_family(host)).close()
+        return _share(host, port)
+    except OSError as error:
+        message = f"cannot listen on {host} port {port}: {error.strerror}"
+        raise SettingsError(message) from error
+
+
+def _share(host: str, port: int) -> socket.socket:
+    shared = socket.socket(_family(host))
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if _family(host) == socket.AF_INET6:
+        shared.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    shared.bind((host, port))
+    return shared
 
 
 def _family(host: str) -> socket.AddressFamily:
