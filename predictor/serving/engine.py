@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import graph
-from predictor.bundle import Bundle, Golden
+from predictor import graph, signature
+from predictor.bundle import Bundle, Golden, read
 from predictor.contract import RowWarning
 from predictor.errors import BundleError
 from predictor.serving.decoding.batch import Batch, encode
+from predictor.serving.settings import Settings
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
@@ -44,6 +46,16 @@ class Doubt:
 
     row: int
     warning: RowWarning
+
+
+def bundle_of(settings: Settings) -> Bundle:
+    """Return the bundle that is to be served, with the signature that is required.
+
+    Raises BundleError or SettingsError.
+    """
+    required = settings.require_signature
+    is_signed = signature.verifier(Path(required)) if required else None
+    return read(Path(settings.bundle), is_signed)
 
 
 class Engine:

@@ -3,8 +3,9 @@
 `BUNDLE=bundle python -m predictor.serving.kserve_model` starts one. It needs the package kserve.
 """
 
+import struct
+import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +14,8 @@ from kserve.errors import InvalidInput
 from kserve.utils.utils import generate_uuid
 from msgspec import Raw
 
-from predictor import bundle, errors
+from predictor import errors
+from predictor.contract import quote
 from predictor.serving import settings
 from predictor.serving.decoding.batch import encode
 from predictor.serving.decoding.elements import elements
@@ -28,7 +30,7 @@ from predictor.serving.decoding.tensors import (
     wanted,
     wrong,
 )
-from predictor.serving.engine import Engine
+from predictor.serving.engine import Engine, bundle_of
 from predictor.serving.rest.answers import answer
 
 
@@ -93,8 +95,8 @@ def _elements(tensor: InferInput) -> Elements:
     if not tensor.data:
         try:
             array = tensor.as_numpy().ravel()
-        except ValueError as error:  # the bytes are too many or too few, or their lengths wrong
-            raise wrong(tensor.name, f"its bytes are no {tensor.datatype}") from error
+        except (ValueError, TypeError, struct.error) as error:  # there are none, or wrong ones
+            raise wrong(tensor.name, f"it has no data of {tensor.datatype}") from error
         return _texts(tensor, array.tolist()) if tensor.datatype == "BYTES" else array
     data = tensor.data
     if tensor.datatype == "BYTES":
@@ -104,17 +106,28 @@ def _elements(tensor: InferInput) -> Elements:
 
 def _texts(tensor: InferInput, found: list[Any]) -> list[str]:
     try:
-        return [text.decode() if type(text) is bytes else text for text in found]
+        return [text.decode() if type(text) is bytes else _text(tensor, text) for text in found]
     except UnicodeDecodeError as error:
         raise wrong(tensor.name, "got bytes that are not UTF-8") from error
 
 
-def main() -> None:
-    """Run the SDK's server with the bundle that the environment names."""
-    used = settings.read({})
-    engine = Engine(bundle.read(Path(used.bundle)))
+def _text(tensor: InferInput, value: object) -> str:
+    if type(value) is not str:
+        raise wrong(tensor.name, f"got {quote(value)}, expected a text")
+    return value
+
+
+def main() -> int:
+    """Run the SDK's server with the bundle that the environment names; return the exit code."""
+    try:
+        used = settings.read({})
+        engine = Engine(bundle_of(used))
+    except errors.PredictorError as error:
+        sys.stderr.write(f"predictor: {error}\n")
+        return 1
     ModelServer().start([BundleModel(engine, used.max_rows)])
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

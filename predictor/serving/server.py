@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from predictor import bundle, signature
 from predictor.bundle import Manifest
+from predictor.serving.engine import bundle_of
 from predictor.serving.processes import cpus, ports, workers
 from predictor.serving.processes.ports import address
 from predictor.serving.settings import LOG_FORMAT, Settings
@@ -31,19 +31,12 @@ def serve(settings: Settings) -> None:
         limit = "none" if allowed is None else f"{allowed:g}"
         logger.info("CPU limit: %s; workers: %d; threads of each: %d", limit, count, threads)
         if count > 1:
-            manifest = _manifest(settings)
+            manifest = bundle_of(settings).manifest  # a bad one starts no process
             workers.keep(used, bound.listeners, threads, partial(_announce, used, manifest))
         else:
             from predictor.serving.processes.worker import work
 
             work(used, bound.listeners[0], threads, lambda e: _announce(used, e.manifest))
-
-
-def _manifest(settings: Settings) -> Manifest:
-    """Return the manifest of the bundle; a bad one is refused before any process is started."""
-    required = settings.require_signature
-    is_signed = signature.verifier(Path(required)) if required else None
-    return bundle.read(Path(settings.bundle), is_signed).manifest
 
 
 def _announce(settings: Settings, manifest: Manifest) -> None:

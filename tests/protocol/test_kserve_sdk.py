@@ -11,12 +11,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 
 from predictor.bundle import Manifest
 from predictor.contract import Row
+from predictor.serving.grpc import inference_pb2 as pb
+from tests.keys import key_pair
 from tests.protocol.process import START_SECONDS, Server
+from tests.protocol.test_grpc import columns as typed
+from tests.protocol.test_grpc import raw
 from tests.protocol.test_v2 import columns
 
 PREDICT = "/v1/models/energy:predict"
@@ -131,3 +136,35 @@ def test_the_sdks_server_refuses_a_tensor_with_our_sentence(
     answers.append(client.post(INFER, json={"inputs": inputs}))
     assert [answer.status_code for answer in answers] == [400, 400]
     assert answers[0].json() == answers[1].json()
+
+
+def test_the_sdks_server_too_wants_the_signature_that_is_required(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
+    _, public = key_pair(tmp_path)
+    ended = subprocess.run(
+        [sys.executable, "-m", "predictor.serving.kserve_model"],
+        env=os.environ | {"BUNDLE": str(bundle_folder), "REQUIRE_SIGNATURE": str(public)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert "is not signed" in ended.stderr
+
+
+@pytest.mark.parametrize("wrong", [b"\xff\0\0\0", b"\1", b""])
+def test_the_sdks_server_refuses_raw_bytes_that_are_no_texts(
+    sdk: tuple[str, str], row: Row, wrong: bytes
+) -> None:
+    tensors, contents = zip(*map(raw, typed(row)), strict=True)
+    request = pb.ModelInferRequest(
+        model_name="energy", inputs=tensors, raw_input_contents=[*contents[:7], wrong]
+    )
+    with grpc.insecure_channel(sdk[1]) as channel:
+        infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer", None, None)
+        with pytest.raises(grpc.RpcError) as error:
+            infer(request.SerializeToString(), timeout=10)
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "input load_type: " in str(error.value.details())

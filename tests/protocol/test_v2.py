@@ -1,6 +1,7 @@
 """The Open Inference Protocol over REST, black box."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from predictor import __version__
 from predictor.bundle import Manifest
 from predictor.contract import Row
 from predictor.training.columns import CONTRACT
+from tests.protocol.process import running
 
 MODEL = "/v2/models/energy"
 INFER = f"{MODEL}/infer"
@@ -414,3 +416,14 @@ def test_bytes_without_the_header_are_no_json(client: httpx.Client) -> None:
     assert answer.status_code == 400
     other = client.post("/v1/models/energy:predict", content=b"\0", headers=headers)
     assert other.status_code == 415
+
+
+@pytest.mark.parametrize("texts", [6_000, 20_000])
+def test_a_long_list_of_strings_with_commas_is_refused_in_words(
+    bundle_folder: Path, row: Row, texts: int
+) -> None:
+    tensors = columns(row)
+    tensors[7] |= {"data": ["a,a,a,a,a,a"] * texts}
+    with running(bundle_folder) as server, httpx.Client(base_url=server.url) as client:
+        message = refusal(client, tensors)
+    assert message == f"input load_type: got {texts} elements, expected shape [1]"

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -14,9 +15,12 @@ import pytest
 
 from predictor import bundle
 from predictor.contract import Row
+from predictor.errors import SettingsError
 from predictor.serving.grpc import inference_pb2 as pb
+from predictor.serving.processes import ports, worker
 from predictor.training.pipeline import Trained
 from tests.protocol.process import PREDICTOR, START_SECONDS, Server, running
+from tests.protocol.test_operation import wait_until_refused
 
 PREDICT = "/v1/models/energy:predict"
 LIVE = "/inference.GRPCInferenceService/ServerLive"
@@ -126,3 +130,44 @@ def test_what_the_machine_gives_is_said_at_start(bundle_folder: Path) -> None:
         assert re.search(
             r"CPU limit: \S+; workers: 2; threads of each: \d+", server.log.read_text()
         )
+
+
+def test_workers_that_are_always_killed_before_they_are_ready_end_the_server(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if 'predictor.serving.processes.worker' in sys.orig_argv: os.kill(os.getpid(), 9)\n"
+    )
+    ended = serve(bundle_folder, WORKERS="2", GRPC_PORT="0", PYTHONPATH=str(tmp_path))
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("a worker cannot start, so the others were stopped\n")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_nobody_connects_any_more_while_requests_are_finished(
+    bundle_folder: Path, row: Row, workers: str
+) -> None:
+    body = msgspec.json.encode({"instances": [row]})
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with running(bundle_folder, WORKERS=workers) as server:
+        address = httpx.URL(server.url)
+        with socket.create_connection((address.host, address.port or 0)) as connection:
+            connection.sendall(head + body[:10])
+            assert httpx.get(f"{server.url}/health").status_code == 200
+            server.process.terminate()
+            wait_until_refused(address)
+            connection.sendall(body[10:])
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        assert server.process.wait(START_SECONDS) == 0
+
+
+def test_a_port_that_another_took_before_it_was_listened_on_is_named() -> None:
+    with ports.bound("127.0.0.1", 0, 0, 1) as bound:
+        [listener] = bound.listeners
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.1", bound.http))
+            other.listen()
+            with pytest.raises(SettingsError, match=r"cannot listen on .* Address already in use"):
+                worker._listen(listener)

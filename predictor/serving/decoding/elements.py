@@ -55,13 +55,15 @@ def _dtype(datatype: str) -> str:
 
 
 def _nested(name: str, datatype: str, shape: list[int], data: msgspec.Raw) -> list[Any]:
-    """Return the elements of nested data, or find out which of flat data is wrong."""
-    rows = _decoded(name, data)
-    if not rows or type(rows[0]) is not list:
-        raise _misfit(name, datatype, rows)
-    if len(shape) != 2 or any(type(row) is not list or len(row) != shape[1] for row in rows):
-        raise wrong(name, f"data are not nested as shape {shape} says")
-    found = list(chain.from_iterable(rows))
+    """Return the elements of nested data, or find out which of flat data is wrong.
+
+    It may be none: a long list is also cut at commas inside its strings, which is no fault.
+    """
+    found = _decoded(name, data)
+    if found and type(found[0]) is list:
+        if len(shape) != 2 or any(type(row) is not list or len(row) != shape[1] for row in found):
+            raise wrong(name, f"data are not nested as shape {shape} says")
+        found = list(chain.from_iterable(found))
     if not all(_fits(datatype, element) for element in found):
         raise _misfit(name, datatype, found)
     return found

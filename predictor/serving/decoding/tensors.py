@@ -70,12 +70,15 @@ def outputs(contract: Contract, prediction: Prediction) -> dict[str, Output]:
 
 
 def wanted(known: list[str], asked: list[str]) -> list[str]:
-    """Return the names of the outputs that are asked for; none means all. Raises InvalidInput."""
+    """Return the names of the outputs that are asked for, each once; none means all.
+
+    Raises InvalidInput.
+    """
     for name in asked:
         if name not in known:
             message = f"got output {quote(name)}, expected one of {', '.join(known)}"
             raise InvalidInput(message)
-    return asked or known
+    return list(dict.fromkeys(asked)) or known
 
 
 def metadata(contract: Contract) -> dict[str, list[dict[str, Any]]]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from predictor.errors import SettingsError
 
+# This address means those of IPv4 too, as it does for gRPC.
+ANY_IPV6 = "::"
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -42,7 +45,8 @@ def _bind(host: str, port: int) -> socket.socket:
     """Return a socket on a port that nobody listens on, which sharing it would not tell."""
     try:
         if port:
-            socket.create_server((host, port), family=_family(host)).close()
+            family, both = _family(host), host == ANY_IPV6
+            socket.create_server((host, port), family=family, dualstack_ipv6=both).close()
         return _share(host, port)
     except OSError as error:
         message = f"cannot listen on {host} port {port}: {error.strerror}"
@@ -54,7 +58,7 @@ def _share(host: str, port: int) -> socket.socket:
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     if _family(host) == socket.AF_INET6:
-        shared.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        shared.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != ANY_IPV6)
     shared.bind((host, port))
     return shared
 

@@ -9,16 +9,14 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import uvicorn
 from prometheus_client import disable_created_metrics
 
-from predictor import bundle, signature
-from predictor.errors import PredictorError
+from predictor.errors import PredictorError, SettingsError
 from predictor.serving import access, metrics
-from predictor.serving.engine import Engine
+from predictor.serving.engine import Engine, bundle_of
 from predictor.serving.grpc import server as grpc_server
 from predictor.serving.processes.workers import READY
 from predictor.serving.rest.express import ExpressProtocol
@@ -42,9 +40,7 @@ def work(
     """
     disable_created_metrics()  # type: ignore[no-untyped-call] # they would double what is scraped
     sys.setswitchinterval(SWITCH_SECONDS)
-    required = settings.require_signature
-    is_signed = signature.verifier(Path(required)) if required else None
-    engine = Engine(bundle.read(Path(settings.bundle), is_signed))
+    engine = Engine(bundle_of(settings))
     metrics.MODEL_INFO.labels(engine.manifest.name, engine.manifest.version).set(1)
     if settings.access_log:
         access.log_lines()
@@ -76,12 +72,23 @@ class _Server(uvicorn.Server):
         self._grpc = grpc_server.make_server(self._service, self._settings)
         grpc_server.listen(self._grpc, self._settings)
         await self._grpc.start()
+        for listener in sockets or []:
+            _listen(listener)
         await super().startup(sockets)
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         drained = self._grpc.stop(self._settings.drain_seconds)
         await asyncio.gather(super().shutdown(sockets), drained)
+
+
+def _listen(listener: socket.socket) -> None:
+    """Listen, which uvloop would try without a word when another has taken the port meanwhile."""
+    try:
+        listener.listen(BACKLOG)
+    except OSError as error:
+        message = f"cannot listen on {listener.getsockname()}: {error.strerror}"
+        raise SettingsError(message) from error
 
 
 def _config(service: Service, settings: Settings) -> uvicorn.Config:

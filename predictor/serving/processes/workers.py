@@ -20,6 +20,8 @@ from predictor.serving.settings import Settings
 
 # What a worker says on its standard output as soon as it listens.
 READY = b"ready\n"
+# How often a worker may be killed before it is ready.
+TRIES = 5
 # What workers count is in files that they share; in memory, where there is such a folder.
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 
@@ -53,7 +55,7 @@ class _Workers:
         self._threads = threads
         self._folder = folder
         self._stopping = asyncio.Event()
-        self._not_ready = len(listeners)
+        self._ready: set[socket.socket] = set()
         self._cannot_start = False
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -69,19 +71,23 @@ class _Workers:
             raise ServerError(message)
 
     async def _keep_one(self, listener: socket.socket, ready: Callable[[], None]) -> None:
+        never_ready = 0
         while not self._stopping.is_set():
             process = await self._start(listener)
-            stopper = asyncio.create_task(self._stop(process))
+            stopper = asyncio.create_task(self._stop(process, listener))
             started = await _first_line(process) == READY
             if started:
-                self._count_ready(ready)
+                self._note_ready(listener, ready)
             code = await process.wait()
             stopper.cancel()
             multiprocess.mark_process_dead(process.pid, str(self._folder))  # type: ignore[no-untyped-call]
-            if code > 0 and not started:  # it would end so again
+            never_ready = 0 if started else never_ready + 1
+            if self._stopping.is_set():
+                return
+            if (code > 0 and not started) or never_ready == TRIES:  # it would end so again
                 self._cannot_start = True
                 self._stopping.set()
-            elif not self._stopping.is_set():
+            else:
                 logger.error("worker %d ended with %d; starting another", process.pid, code)
 
     async def _start(self, listener: socket.socket) -> asyncio.subprocess.Process:
@@ -94,14 +100,17 @@ class _Workers:
             env={**os.environ, METRICS_FOLDER: str(self._folder)},
         )
 
-    async def _stop(self, process: asyncio.subprocess.Process) -> None:
+    async def _stop(self, process: asyncio.subprocess.Process, listener: socket.socket) -> None:
+        """Tell a worker to end, and leave it the only one that can listen."""
         await self._stopping.wait()
+        listener.close()
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
 
-    def _count_ready(self, ready: Callable[[], None]) -> None:
-        self._not_ready -= 1
-        if self._not_ready == 0:
+    def _note_ready(self, listener: socket.socket, ready: Callable[[], None]) -> None:
+        was_ready = self._ready == set(self._listeners)
+        self._ready.add(listener)
+        if not was_ready and self._ready == set(self._listeners):
             ready()
 
 

@@ -111,3 +111,9 @@ def test_what_is_no_list_is_no_data(data: bytes, piece_bytes: int) -> None:
     with patch.object(pieces, "PIECE_BYTES", piece_bytes):
         for datatype in ("FP64", "INT64", "BYTES"):
             assert str(read(datatype, [1], data)).startswith("input x: data: Expected `array`")
+
+
+def test_commas_inside_strings_are_no_places_to_cut() -> None:
+    texts = ["a,b,c"] * 9
+    with patch.object(pieces, "PIECE_BYTES", 7):
+        assert read("BYTES", [9], msgspec.json.encode(texts)) == texts
