@@ -12,7 +12,7 @@ from predictor.serving.decoding.rows import RowDecoder
 from predictor.serving.decoding.tensors import TensorDecoder
 from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.metrics import Meter
-from predictor.serving.together import Together
+from predictor.serving.together import Outcome, Together
 
 # A larger request takes over two milliseconds, and is answered beside the event loop.
 SMALL_BYTES = 128 * 1024
@@ -62,7 +62,7 @@ class Service:
         start: float,
         encode: "Encode[Answer]",
         deliver: "Deliver[Answer]",
-        outcome: Prediction | Exception,
+        outcome: Outcome,
     ) -> None:
         if isinstance(outcome, Exception):
             deliver(outcome)

@@ -3,6 +3,7 @@
 from itertools import chain
 
 import grpc
+import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from predictor.bundle import Manifest
@@ -30,6 +31,14 @@ def infer(address: str, manifest: Manifest) -> pb.ModelInferResponse:
         ask = channel.unary_unary(INFER, None, pb.ModelInferResponse.FromString)
         answer: pb.ModelInferResponse = ask(request.SerializeToString(), timeout=10)
     return answer
+
+
+def ask_both(client: httpx.Client, grpc_address: str, manifest: Manifest, times: int) -> None:
+    """Ask for the golden rows by both protocols, over a connection each: every worker gets some."""
+    for _ in range(times):
+        url = client.base_url.join(PREDICT)
+        httpx.post(url, json={"instances": manifest.golden.rows}).raise_for_status()
+        infer(grpc_address, manifest)
 
 
 def predicted(namespace: Namespace) -> float:

@@ -16,7 +16,7 @@ from tests.e2e.cluster import (
     run,
     wait_for,
 )
-from tests.e2e.serving import INFER, PREDICT, REQUESTS, infer, predicted
+from tests.e2e.serving import INFER, PREDICT, REQUESTS, ask_both, predicted
 from tests.missing import missing
 from tests.paths import CHART, ROOT
 
@@ -146,10 +146,7 @@ def test_prometheus_scrapes_the_pods_and_counts_what_was_sent(
     routes = f'route=~"{PREDICT}|{INFER}",code=~"200|OK"'
     series = f'sum by (pod) ({REQUESTS}{{namespace="{namespace.name}",{routes}}})'
     before = predicted(namespace)
-    for _ in range(25):  # a connection each, so that every worker gets some
-        url = client.base_url.join(PREDICT)
-        httpx.post(url, json={"instances": manifest.golden.rows}).raise_for_status()
-        infer(grpc_address, manifest)
+    ask_both(client, grpc_address, manifest, times=25)
     assert predicted(namespace) == before + 50
     wait_for(
         lambda: sum(_query(proxy, series, "pod").values()) >= before + 50,

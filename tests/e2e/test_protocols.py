@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 
 from predictor.bundle import Manifest
 from tests.e2e.cluster import SERVICE, Namespace, run
-from tests.e2e.serving import PREDICT, infer, predicted
+from tests.e2e.serving import ask_both, infer, predicted
 
 INFERENCE = "inference.GRPCInferenceService"
 HEALTH = "grpc.health.v1.Health"
@@ -91,10 +91,7 @@ def test_a_pod_counts_what_all_of_its_workers_answered(
 ) -> None:
     assert _workers(namespace) > 1
     before = predicted(namespace)
-    for _ in range(40):  # a connection each, so that every worker gets some
-        url = client.base_url.join(PREDICT)
-        httpx.post(url, json={"instances": manifest.golden.rows}).raise_for_status()
-        infer(grpc_address, manifest)
+    ask_both(client, grpc_address, manifest, times=40)
     assert predicted(namespace) == before + 80
 
 

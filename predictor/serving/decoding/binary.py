@@ -60,10 +60,15 @@ def _texts(name: str, content: bytes) -> list[str]:
         if end > len(content):
             message = f"input {name}, element {len(found)}: its length is over the tensor's bytes"
             raise InvalidInput(message)
-        try:
-            found.append(content[start:end].decode())
-        except UnicodeDecodeError as error:
-            message = f"input {name}, element {len(found)}: got bytes that are not UTF-8"
-            raise InvalidInput(message) from error
+        found.append(text(name, len(found), content[start:end]))
         start = end
     return found
+
+
+def text(name: str, number: int, content: bytes) -> str:
+    """Return an element of BYTES as text; raises InvalidInput, naming it by its number."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        message = f"input {name}, element {number}: got bytes that are not UTF-8"
+        raise InvalidInput(message) from error

@@ -65,7 +65,7 @@ def _nested(name: str, datatype: str, shape: list[int], data: msgspec.Raw) -> li
             raise wrong(name, f"data are not nested as shape {shape} says")
         found = list(chain.from_iterable(found))
     if not all(_fits(datatype, element) for element in found):
-        raise _misfit(name, datatype, found)
+        raise misfit(name, datatype, found)
     return found
 
 
@@ -78,8 +78,8 @@ def _decoded(name: str, data: msgspec.Raw) -> list[Any]:
         raise wrong(name, f"data are not JSON that can be read: {error}") from error
 
 
-def _misfit(name: str, datatype: str, found: list[Any]) -> InvalidInput:
-    """Say which element is not of its tensor's datatype."""
+def misfit(name: str, datatype: str, found: list[Any]) -> InvalidInput:
+    """Return the error that says which element is not of its tensor's datatype; one is not."""
     number = next(i for i, element in enumerate(found) if not _fits(datatype, element))
     return wrong(f"{name}, element {number}", f"got {quote(found[number])}, expected {datatype}")
 

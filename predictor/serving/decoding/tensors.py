@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -165,7 +164,7 @@ def _column_elements(column: Column, tensor: Tensor) -> Elements:
 def _elements(tensor: Tensor, datatypes: frozenset[str]) -> Elements:
     _check_datatype(tensor, datatypes)
     elements, shape = tensor.read(), list(tensor.shape)
-    if shape[0] < 0 or len(elements) != prod(shape):
+    if shape[0] < 0 or len(elements) != math.prod(shape):
         raise wrong(tensor.name, f"got {len(elements)} elements, expected shape {shape}")
     return elements
 

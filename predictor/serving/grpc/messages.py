@@ -1,6 +1,5 @@
 """The Open Inference Protocol's messages ↔ a Batch and a Prediction."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +9,7 @@ from predictor.errors import InvalidInput
 from predictor.serving.decoding import binary
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.binary import DTYPES
+from predictor.serving.decoding.elements import misfit
 from predictor.serving.decoding.tensors import (
     LONGEST_NAME,
     LONGEST_SHAPE,
@@ -82,25 +82,11 @@ def _elements(name: str, datatype: str, contents: InferTensorContents) -> Elemen
         raise wrong(name, f"{datatype} has no contents, and must be raw")
     found = list(getattr(contents, FIELDS[datatype]))
     if datatype == "BYTES":
-        return _texts(name, found)
+        return [binary.text(name, number, content) for number, content in enumerate(found)]
     try:
         return np.array(found, DTYPES[datatype])
     except OverflowError:
-        limits = np.iinfo(DTYPES[datatype])
-        number = next(i for i, x in enumerate(found) if not limits.min <= x <= limits.max)
-        where, got = f"{name}, element {number}", f"got {found[number]}, expected {datatype}"
-        raise wrong(where, got) from None
-
-
-def _texts(name: str, elements: Sequence[bytes]) -> list[str]:
-    found = []
-    for number, element in enumerate(elements):
-        try:
-            found.append(element.decode())
-        except UnicodeDecodeError as error:
-            where = f"{name}, element {number}"
-            raise wrong(where, "got bytes that are not UTF-8") from error
-    return found
+        raise misfit(name, datatype, found) from None
 
 
 def _encode(

@@ -50,12 +50,13 @@ class ExpressProtocol(HttpToolsProtocol):
         self._service = service
         self._routes = routes
         self._limit_bytes = min(limit_bytes, SMALL_BYTES)
-        self._body: list[bytes] | None = None  # of a request that is arriving by the short way
+        self._arriving: Request | None = None  # by the short way
 
     def on_headers_complete(self) -> None:
         """Begin a request, by the short way if it is as usual."""
-        if self._is_usual(dict(self.headers)):
-            self._body = []
+        headers = dict(self.headers)
+        if self._is_usual(headers):
+            self._arriving = Request([], headers)
             self.cycle = _Cycle()  # type: ignore[assignment] # as far as it is looked at
         else:
             super().on_headers_complete()
@@ -76,20 +77,19 @@ class ExpressProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
-        if self._body is None:
+        if self._arriving is None:
             super().on_body(body)
         else:
-            self._body.append(body)
+            self._arriving.parts.append(body)
 
     def on_message_complete(self) -> None:
         """Have a request answered at the end of this turn of the event loop."""
-        if self._body is None:
+        if self._arriving is None:
             super().on_message_complete()
             return
-        request = Request(self._body, dict(self.headers))
-        self._body = None
         route = self._routes[self.url]
-        decode = partial(route.decode, request)
+        decode = partial(route.decode, self._arriving)
+        self._arriving = None
         cycle: Any = self.cycle
         self._service.submit(decode, partial(self._deliver, cycle, route.path))
 
