@@ -19,13 +19,16 @@ SMALL_BYTES = 128 * 1024
 
 Answer = TypeVar("Answer")
 Encode = Callable[[Prediction, list[Doubt]], Answer]
-# What a request asks for, and how its answer is to be encoded.
-Decode = Callable[[], tuple[Batch, Encode[Answer]]]
+# What a request asks of an engine, and how its answer is to be encoded.
+Decode = Callable[[Engine], tuple[Batch, Encode[Answer]]]
 Deliver = Callable[[Answer | Exception], None]
 
 
 class Service:
-    """Answers requests with one engine: small ones together, large ones beside the event loop."""
+    """Answers requests with an engine: small ones together, large ones beside the event loop.
+
+    The engine may be replaced, by one of the same contract; a request keeps the one it began with.
+    """
 
     def __init__(self, engine: Engine, max_rows: int, threads: int = 1) -> None:
         """Make the decoders of the engine's contract, and room for `threads` large requests."""
@@ -35,6 +38,11 @@ class Service:
         self._meter = Meter(engine.manifest.name)
         self._together = Together(engine.predict)
         self._beside = ThreadPoolExecutor(threads, "large-request")
+
+    def replace(self, engine: Engine) -> None:
+        """Answer with another engine from now on; what waits is still the old one's."""
+        self.engine = engine
+        self._together = Together(engine.predict)
 
     async def answer(self, size_bytes: int, decode: "Decode[Answer]") -> Answer:
         """Return the encoded answer to a request of a size; raises InvalidInput."""
@@ -50,15 +58,18 @@ class Service:
 
         That is at the latest at the end of this turn of the event loop.
         """
+        engine = self.engine
         try:
-            batch, encode = self._decoded(decode)
+            batch, encode = self._decoded(engine, decode)
         except Exception as error:  # noqa: BLE001 - it is the request's own
             deliver(error)
         else:
-            self._together.submit(batch, partial(self._finish, perf_counter(), encode, deliver))
+            finish = partial(self._finish, engine, perf_counter(), encode, deliver)
+            self._together.submit(batch, finish)
 
     def _finish(
         self,
+        engine: Engine,
         start: float,
         encode: "Encode[Answer]",
         deliver: "Deliver[Answer]",
@@ -69,7 +80,7 @@ class Service:
             return
         self._meter.predict_seconds.observe(perf_counter() - start)
         try:
-            answer = self._encoded(outcome, encode)
+            answer = self._encoded(engine, outcome, encode)
         except Exception as error:  # noqa: BLE001 - it is the request's own
             deliver(error)
         else:
@@ -77,22 +88,23 @@ class Service:
 
     def answer_now(self, decode: "Decode[Answer]") -> Answer:
         """Return the encoded answer to a request by itself; raises InvalidInput."""
-        batch, encode = self._decoded(decode)
+        engine = self.engine
+        batch, encode = self._decoded(engine, decode)
         start = perf_counter()
-        prediction = self.engine.predict(batch)
+        prediction = engine.predict(batch)
         self._meter.predict_seconds.observe(perf_counter() - start)
-        return self._encoded(prediction, encode)
+        return self._encoded(engine, prediction, encode)
 
-    def _decoded(self, decode: "Decode[Answer]") -> "tuple[Batch, Encode[Answer]]":
+    def _decoded(self, engine: Engine, decode: "Decode[Answer]") -> "tuple[Batch, Encode[Answer]]":
         start = perf_counter()
         try:
-            return decode()
+            return decode(engine)
         finally:
             self._meter.preprocess_seconds.observe(perf_counter() - start)
 
-    def _encoded(self, prediction: Prediction, encode: "Encode[Answer]") -> Answer:
+    def _encoded(self, engine: Engine, prediction: Prediction, encode: "Encode[Answer]") -> Answer:
         self._meter.rows.inc(len(prediction.values))
-        doubts = self.engine.doubts(prediction)
+        doubts = engine.doubts(prediction)
         for doubt in doubts:
             self._meter.warn(doubt.warning.name)
         start = perf_counter()

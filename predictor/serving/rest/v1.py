@@ -20,7 +20,7 @@ def model(engine: Engine) -> Response:
     return Response(msgspec.json.encode({"name": engine.manifest.name, "ready": True}))
 
 
-def decode(service: Service, request: Request) -> tuple[Batch, Encode[Response]]:
+def decode(service: Service, request: Request, _engine: Engine) -> tuple[Batch, Encode[Response]]:
     """Return the rows of `POST /v1/models/NAME:predict`, and what encodes their answer.
 
     Raises InvalidInput.
