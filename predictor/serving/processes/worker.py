@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
+from types import FrameType
 
 import msgspec
 import uvicorn
@@ -16,7 +17,11 @@ from prometheus_client import disable_created_metrics
 
 from predictor.errors import PredictorError, SettingsError
 from predictor.serving import access, metrics
+from predictor.serving.connections.drain import drain
+from predictor.serving.connections.listeners import open_again
+from predictor.serving.connections.watch import Watch
 from predictor.serving.engine import Engine, bundle_of
+from predictor.serving.grpc import drain as grpc_drain
 from predictor.serving.grpc import server as grpc_server
 from predictor.serving.processes.workers import READY
 from predictor.serving.rest.express import ExpressProtocol
@@ -45,7 +50,7 @@ def work(
     if settings.access_log:
         access.log_lines()
     service = Service(engine, settings, threads)
-    server = _Server(_config(service, settings), service, settings, lambda: ready(engine))
+    server = _Server(service, settings, lambda: ready(engine))
     gc.collect()
     gc.freeze()  # what is here now stays: no later collection need look at it
     # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.
@@ -56,14 +61,9 @@ def work(
 class _Server(uvicorn.Server):
     """uvicorn's server, and gRPC's beside it."""
 
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        service: Service,
-        settings: Settings,
-        ready: Callable[[], None],
-    ) -> None:
-        super().__init__(config)
+    def __init__(self, service: Service, settings: Settings, ready: Callable[[], None]) -> None:
+        self._watch = Watch(settings)
+        super().__init__(_config(service, settings, self._watch))
         self._service = service
         self._settings = settings
         self._ready = ready
@@ -71,19 +71,40 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._grpc = grpc_server.make_server(self._service, self._settings)
         grpc_server.listen(self._grpc, self._settings)
-        await self._grpc.start()
+        await self._grpc.grpc.start()
+        self._loop = asyncio.get_running_loop()
         for listener in sockets or []:
             _listen(listener)
         await super().startup(sockets)
+        self._watch.start()
         self._ready()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit |= self.should_exit  # it is the second time
+        super().handle_exit(sig, frame)
+        self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        """Say that the server is not ready, and with every answer that it is the last."""
+        if not self._service.is_ending:
+            self._service.is_ending = True
+            self._watch.begin_drain()
+            self._ending = self._loop.create_task(self._grpc.health.enter_graceful_shutdown())
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        drained = self._grpc.stop(self._settings.drain_seconds)
-        await asyncio.gather(super().shutdown(sockets), drained)
+        self._end()
+        seconds, listeners = self._settings.drain_seconds, sockets or []
+        await asyncio.gather(
+            drain(self._watch, self.servers, listeners, seconds, lambda: self.force_exit),
+            grpc_drain.drain(
+                self._grpc.grpc, self._grpc.calls, self._settings, lambda: self.force_exit
+            ),
+        )
 
 
 def _listen(listener: socket.socket) -> None:
     """Listen, which uvloop would try without a word when another has taken the port meanwhile."""
+    open_again(listener)
     try:
         listener.listen(BACKLOG)
     except OSError as error:
@@ -91,9 +112,9 @@ def _listen(listener: socket.socket) -> None:
         raise SettingsError(message) from error
 
 
-def _config(service: Service, settings: Settings) -> uvicorn.Config:
+def _config(service: Service, settings: Settings, watch: Watch) -> uvicorn.Config:
     routes = {path.encode(): route for path, route in predictions(service).items()}
-    protocol = partial(ExpressProtocol, service, routes, settings.max_body_bytes)
+    protocol = partial(ExpressProtocol, watch, service, routes, settings.max_body_bytes)
     return uvicorn.Config(
         application(service, settings),
         http=protocol,  # type: ignore[arg-type] # it makes what uvicorn takes a type for
@@ -105,7 +126,6 @@ def _config(service: Service, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=settings.drain_seconds,
     )
 
 

@@ -1,0 +1,298 @@
+"""uvicorn's HTTP protocol with limits: of time, of size, and of what is asked ahead.
+
+A connection is in one phase at a time. Its place in it is noted as a tick of the clock that all
+connections share, which costs a request nothing that can be measured.
+"""
+
+import asyncio
+from typing import Any
+
+import httptools
+from starlette.exceptions import HTTPException
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from predictor.serving import metrics
+from predictor.serving.connections import framing
+from predictor.serving.connections.farewell import Lingering
+from predictor.serving.connections.framing import SLICE_BYTES
+from predictor.serving.connections.watch import Phase, Watch
+from predictor.serving.rest.http import Response, refused
+
+IDLE, HEAD, BODY, ANSWER, REFUSED, CLOSING = Phase
+DEAF = frozenset({REFUSED, CLOSING})
+# How long a client may take to close a connection that is closed from here.
+LINGER_SECONDS = 1.0
+LAST_LINGER_SECONDS = 0.3
+REASONS = {408: "late", 503: "ending"}
+NOT_HTTP = HTTPException(400, "this is not HTTP")
+
+
+class _Flow(FlowControl):
+    """uvicorn's flow control, which reads no more while something that was read is held back."""
+
+    is_held = False
+
+    def resume_reading(self) -> None:
+        if not self.is_held:
+            super().resume_reading()
+
+
+class Connection(HttpToolsProtocol):
+    """A connection of a client that may be slow, hostile, gone, or still here at the end."""
+
+    def __init__(self, watch: Watch, **uvicorns: Any) -> None:  # noqa: ANN401 - they are handed on
+        """Take the clock of all connections."""
+        super().__init__(**uvicorns)
+        self.phase = IDLE
+        self.since = watch.tick
+        self._watch = watch
+        self._is_ending = watch.is_draining
+        self._made_last: Any = None  # the cycle of the last request, if it is last for our sake
+        self._is_chunked = False
+        self._framing_bytes = 0  # since the last of a body
+        self._body_bytes = 0  # still to come, if it was said
+        self._held = b""  # behind requests that are not answered
+        self._refusal = b""  # to be sent behind the answers before it
+        self._closer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to watch."""
+        self._transport = transport
+        lingering: Any = Lingering(transport, self.say_farewell)
+        super().connection_made(lingering)
+        self.flow = _Flow(lingering)
+        self._watch.open.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End to watch, and let go of all that refers to this."""
+        self.phase = CLOSING
+        self._watch.open.discard(self)
+        self._watch.note_read(self)
+        if self._closer is not None:
+            self._closer.cancel()
+        self._held, self.flow.is_held = b"", False  # type: ignore[attr-defined] # it is a _Flow
+        self.pipeline.clear()
+        super().connection_lost(exc)
+        self.transport = self._transport
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come, if anything more is taken."""
+        if self.phase in DEAF:
+            return
+        if self._held:
+            self._held += data
+        elif len(data) <= SLICE_BYTES:
+            self._feed(data)
+        else:
+            self._feed_slices(data)
+
+    def _feed_slices(self, data: bytes) -> None:
+        """Parse slice by slice until one has requests that must wait for those before them."""
+        start, view = 0, memoryview(data)
+        while start < len(data) and self.phase not in DEAF:
+            if self.pipeline:
+                self._hold_back(data[start:])
+                return
+            end = start + max(SLICE_BYTES, self._body_bytes)
+            self._feed(view[start:end])
+            start = end
+
+    def _hold_back(self, data: bytes) -> None:
+        self.flow.pause_reading()
+        self._held, self.flow.is_held = data, True  # type: ignore[attr-defined]
+
+    def _release(self) -> None:
+        data, self._held = self._held, b""
+        if self.phase in DEAF:
+            return
+        self.flow.is_held = False  # type: ignore[attr-defined]
+        self.flow.resume_reading()
+        self._feed_slices(data)
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        try:
+            self.parser.feed_data(data)
+            if self.phase is HEAD or self._is_chunked:
+                self._framing_bytes += len(data)
+                framing.check_size(self.url, self.headers, self._framing_bytes)
+        except httptools.HttpParserUpgrade:
+            pass  # it was answered as any other request, and what is behind it is not for us
+        except httptools.HttpParserCallbackError as error:
+            self.refuse(_reason(error.__context__ or error))
+        except httptools.HttpParserError:
+            self.refuse(NOT_HTTP)
+        except HTTPException as error:
+            self.refuse(error)
+
+    def on_message_begin(self) -> None:
+        """Begin a request, of which a byte has come."""
+        super().on_message_begin()
+        self._framing_bytes = 0
+        self.enter(HEAD)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer a request by ASGI, or refuse its head."""
+        parser, before = self.parser, self.cycle
+        version = parser.get_http_version()
+        framing.check(version, parser.get_method(), self.url, self.headers)
+        headers = dict(self.headers)
+        super().on_headers_complete()
+        self.headers = []  # for trailers, which are no headers of the request
+        self._is_chunked = b"transfer-encoding" in headers
+        self._body_bytes = int(headers.get(b"content-length", b"0"))
+        if parser.should_upgrade():
+            self.cycle.keep_alive = False
+        self.enter(BODY)
+        if self._is_ending:
+            self._move_end(before)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self._framing_bytes = 0
+        self._body_bytes -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Have a request, or a request that was refused before its end, done with."""
+        super().on_message_complete()
+        self._is_chunked, self._body_bytes = False, 0
+        self.enter(IDLE if self.cycle.response_complete else ANSWER)
+
+    def on_response_complete(self) -> None:
+        """Go on with what is behind a request that was answered."""
+        self.server_state.total_requests += 1
+        if self.phase is CLOSING:
+            return
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        elif self._refusal:
+            self._end_with(self._refusal)
+        elif self.phase is ANSWER and not self._held:
+            self.enter(IDLE)
+        if self._held and not self.pipeline:
+            self.loop.call_soon(self._release)
+        elif not self.pipeline:
+            self.flow.resume_reading()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Go on to write if the client has ended only its own side."""
+        is_owed = self.phase is ANSWER and self._transport.can_write_eof()
+        if is_owed:
+            self.let_end()
+        return is_owed
+
+    def pause_writing(self) -> None:
+        """Note that the client does not read."""
+        super().pause_writing()
+        self._watch.note_unread(self, self._transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """Note that the client reads."""
+        super().resume_writing()
+        self._watch.note_read(self)
+
+    @property
+    def descriptor(self) -> int:
+        """The number of the socket."""
+        number: int = self._transport.get_extra_info("socket").fileno()
+        return number
+
+    def enter(self, phase: Phase) -> None:
+        """Begin a phase."""
+        self.phase, self.since = phase, self._watch.tick
+
+    def let_end(self) -> None:
+        """Have the last request that was begun, or else the next one, be the last."""
+        self._is_ending = True
+        self._move_end(None)
+
+    def _move_end(self, before: Any) -> None:  # noqa: ANN401 - uvicorn's cycle, or ours
+        """Let the newest request be the last, and none that was so for our sake before."""
+        if before is not None and before is self._made_last:
+            before.keep_alive = True
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and cycle.keep_alive:
+            cycle.keep_alive, self._made_last = False, cycle
+
+    def expire(self) -> None:
+        """End a connection that was too long in its phase."""
+        if self.phase is CLOSING:
+            self.cut()
+        elif self.phase is IDLE:
+            self.transport.close()
+        elif self.flow.read_paused:  # it is not the client that is late
+            self.since = self._watch.tick
+        else:
+            part = "headers" if self.phase is HEAD else "body"
+            self.refuse(HTTPException(408, f"the request's {part} took too long to come"))
+
+    def cut(self) -> None:
+        """End at once a connection whose client does not read."""
+        metrics.CONNECTIONS_CUT.labels("unread").inc()
+        self._transport.abort()
+
+    def refuse(self, error: Exception) -> None:
+        """Answer the request that is arriving with an error, in its turn, and close.
+
+        A request is answered once: if an answer was begun, the connection is only closed.
+        """
+        if self.phase in DEAF:
+            return
+        if self.phase is IDLE:
+            self.transport.close()
+            return
+        refusal = refused(error, "parsing a request", invalid_input=400)
+        metrics.CONNECTIONS_CUT.labels(REASONS.get(refusal.status, "malformed")).inc()
+        words, was = self.encoded(refusal, keep_alive=False), self.phase
+        self.phase, self._held = REFUSED, b""
+        cycle: Any = self.cycle
+        is_owed = cycle is not None and not cycle.response_complete
+        if was is HEAD and not is_owed:
+            self._end_with(words)
+        elif was is HEAD:
+            self._refusal = words
+        elif was is BODY and self.pipeline:
+            self.pipeline.popleft()
+            self._refusal = words
+        elif self.pipeline or not is_owed or cycle.response_started:
+            self.transport.close()
+        else:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self._end_with(words)
+
+    def _end_with(self, words: bytes) -> None:
+        self.transport.write(words)
+        self.transport.close()
+
+    def say_farewell(self) -> None:
+        """End this side, and throw away what still comes until the client ends its own."""
+        if self.phase is CLOSING:
+            return
+        self.enter(CLOSING)
+        self._held, self.flow.is_held = b"", False  # type: ignore[attr-defined]
+        transport = self._transport
+        if transport.is_closing() or not transport.can_write_eof():
+            transport.close()
+            return
+        self.flow.resume_reading()
+        transport.write_eof()
+        seconds = LAST_LINGER_SECONDS if self._watch.is_draining else LINGER_SECONDS
+        self._closer = self.loop.call_later(seconds, transport.close)
+
+    def encoded(self, response: Response, *, keep_alive: bool) -> bytes:
+        """Return an answer as it is sent."""
+        headers = [*self.server_state.default_headers, *response.encoded_headers()]
+        if not keep_alive:
+            headers.append((b"connection", b"close"))
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        return b"".join([STATUS_LINE[response.status], *lines, b"\r\n", response.body])
+
+
+def _reason(error: BaseException) -> Exception:
+    """Return why a callback of the parser failed, if that is not for a fault of our own."""
+    if isinstance(error, httptools.HttpParserError) or not isinstance(error, Exception):
+        return NOT_HTTP
+    return error
