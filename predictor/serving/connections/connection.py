@@ -25,6 +25,8 @@ DEAF = frozenset({REFUSED, CLOSING})
 LINGER_SECONDS = 1.0
 LAST_LINGER_SECONDS = 0.3
 REASONS = {408: "late", 503: "ending"}
+BODIES = frozenset({b"content-length", b"transfer-encoding"})
+UPGRADE = HTTPException(501, "send a body without the header Upgrade")
 NOT_HTTP = HTTPException(400, "this is not HTTP")
 
 
@@ -41,6 +43,23 @@ class _Flow(FlowControl):
 class Connection(HttpToolsProtocol):
     """A connection of a client that may be slow, hostile, gone, or still here at the end."""
 
+    # Two thousand connections with a larger dictionary each would take three megabytes more.
+    __slots__ = (
+        "_body_bytes",
+        "_closer",
+        "_framing_bytes",
+        "_held",
+        "_is_chunked",
+        "_is_ending",
+        "_made_last",
+        "_refusal",
+        "_running",
+        "_transport",
+        "_watch",
+        "phase",
+        "since",
+    )
+
     def __init__(self, watch: Watch, **uvicorns: Any) -> None:  # noqa: ANN401 - they are handed on
         """Take the clock of all connections."""
         super().__init__(**uvicorns)
@@ -49,6 +68,7 @@ class Connection(HttpToolsProtocol):
         self._watch = watch
         self._is_ending = watch.is_draining
         self._made_last: Any = None  # the cycle of the last request, if it is last for our sake
+        self._running: Any = None  # the cycle of the request that ASGI is answering
         self._is_chunked = False
         self._framing_bytes = 0  # since the last of a body
         self._body_bytes = 0  # still to come, if it was said
@@ -73,6 +93,10 @@ class Connection(HttpToolsProtocol):
             self._closer.cancel()
         self._held, self.flow.is_held = b"", False  # type: ignore[attr-defined] # it is a _Flow
         self.pipeline.clear()
+        if self._running is not None:  # uvicorn tells only the newest
+            self._running.disconnected = True
+            self._running.message_event.set()
+            self._running = None
         super().connection_lost(exc)
         self.transport = self._transport
 
@@ -137,6 +161,8 @@ class Connection(HttpToolsProtocol):
         version = parser.get_http_version()
         framing.check(version, parser.get_method(), self.url, self.headers)
         headers = dict(self.headers)
+        if parser.should_upgrade() and not BODIES.isdisjoint(headers):
+            raise UPGRADE  # the parser would skip the body
         super().on_headers_complete()
         self.headers = []  # for trailers, which are no headers of the request
         self._is_chunked = b"transfer-encoding" in headers
@@ -146,6 +172,10 @@ class Connection(HttpToolsProtocol):
         self.enter(BODY)
         if self._is_ending:
             self._move_end(before)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""

@@ -68,7 +68,7 @@ async def close_listeners(port: int) -> None:
 
 
 def on_port(port: int) -> Iterator[tuple[int, bool]]:
-    """Yield the descriptors of this process's sockets with a local port, and whether each listens."""
+    """Yield the descriptors of this process's sockets on a port, and whether each listens."""
     for entry in list(DESCRIPTORS.iterdir()) if DESCRIPTORS.exists() else ():
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(entry.name))) as found:
             if found.family in {socket.AF_INET, socket.AF_INET6} and found.getsockname()[1] == port:

@@ -50,6 +50,8 @@ class _Cycle:
 class ExpressProtocol(Connection):
     """A connection with the short way."""
 
+    __slots__ = ("_arriving", "_held_bytes", "_limit_bytes", "_refused", "_routes", "_service")
+
     def __init__(
         self,
         watch: Watch,
