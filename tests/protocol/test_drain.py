@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import grpc
@@ -203,7 +204,7 @@ class Load:
         self._threads = [threading.Thread(target=self._ask_http) for _ in range(8)]
         self._threads.append(threading.Thread(target=lambda: asyncio.run(self._ask_grpc())))
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -268,7 +269,7 @@ def test_both_protocols_drain_under_load_without_a_lost_request(
 def test_a_call_that_outlives_the_drain_is_unavailable(bundle_folder: Path) -> None:
     with running(bundle_folder, DRAIN_SECONDS="1") as server:
         with grpc.insecure_channel(server.grpc) as channel:
-            watch = channel.unary_stream("/grpc.health.v1.Health/Watch", None, None)(b"")
+            watch: Any = channel.unary_stream("/grpc.health.v1.Health/Watch", None, None)(b"")
             assert next(watch) == b"\x08\x01"
             end(server)
             with pytest.raises(grpc.RpcError) as error:

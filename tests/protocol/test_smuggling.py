@@ -1,8 +1,8 @@
 """Requests that two parsers may read differently: each has one meaning here, or is refused.
 
 Whoever sits in front counts requests by RFC 9112. If it takes something for one request and this
-server takes it for two, the second is one that nobody in front has looked at, and its answer goes to
-whoever asks next.
+server takes it for two, the second is one that nobody in front has looked at, and its answer goes
+to whoever asks next.
 """
 
 import pytest
@@ -29,7 +29,7 @@ def with_coding(value: bytes) -> bytes:
     return POST + TE + value + b"\r\n\r\n0\r\n\r\n" + HIDDEN
 
 
-# By what is wrong with each; whatever is behind the head could be taken for a body or for a request.
+# By what is wrong with each; what is behind the head could be a body, or a request of its own.
 REFUSED = {
     "one length twice": POST + CL + b"2\r\n" + CL + b"2\r\n\r\nhi" + HIDDEN,
     "two lengths": POST + CL + b"0\r\n" + CL + b"%d\r\n\r\n" % len(HIDDEN) + HIDDEN,

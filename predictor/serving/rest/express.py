@@ -13,13 +13,13 @@ from time import perf_counter
 from typing import Any
 
 from predictor.serving.access import answered
-from predictor.serving.backlog import Overloaded
+from predictor.serving.backlog import ClientGone, Overloaded
 from predictor.serving.connections.connection import ANSWER, BODY, Connection
 from predictor.serving.connections.framing import HEADERS
 from predictor.serving.connections.watch import Watch
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Engine
-from predictor.serving.rest.http import JSON_TYPE, ClientGone, Request, Response, gather, refused
+from predictor.serving.rest.http import JSON_TYPE, Request, Response, gather, refused
 from predictor.serving.rest.routes import Predict
 from predictor.serving.service import SMALL_BYTES, Service
 from predictor.serving.steps import Encode

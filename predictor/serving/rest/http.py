@@ -8,7 +8,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 
 from predictor.errors import InvalidInput
-from predictor.serving.backlog import RETRY_SECONDS, Overloaded
+from predictor.serving.backlog import RETRY_SECONDS, ClientGone, Overloaded
 
 # ASGI's messages and scopes are open dictionaries.
 Message = MutableMapping[str, Any]
@@ -30,10 +30,6 @@ EXPECTED = (HTTPException, InvalidInput, Overloaded)
 
 # The answer to what cannot wait for the end of the server, or asks whether it is ready.
 ENDING = HTTPException(503, "the server is ending", {"Retry-After": "1"})
-
-
-class ClientGone(Exception):  # noqa: N818 - nobody is left to whom it would be an error
-    """The client closed its connection in the middle of its request."""
 
 
 class Request(msgspec.Struct, frozen=True):
