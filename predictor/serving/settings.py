@@ -36,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     keep_alive_seconds: Annotated[int, msgspec.Meta(ge=1)] = 5
     header_seconds: Annotated[int, msgspec.Meta(ge=1)] = 10
     transfer_seconds: Annotated[int, msgspec.Meta(ge=1)] = 30
-    grpc_connection_seconds: Annotated[int, msgspec.Meta(ge=0)] = 1
+    grpc_connection_seconds: Annotated[int, msgspec.Meta(ge=0)] = 4
     drain_seconds: Annotated[int, msgspec.Meta(ge=0)] = 20
 
 

@@ -20,7 +20,6 @@ from predictor.serving.connections.watch import Phase, Watch
 from predictor.serving.rest.http import Response, refused
 
 IDLE, HEAD, BODY, ANSWER, REFUSED, CLOSING = Phase
-DEAF = frozenset({REFUSED, CLOSING})
 # How long a client may take to close a connection that is closed from here.
 LINGER_SECONDS = 1.0
 LAST_LINGER_SECONDS = 0.3
@@ -102,7 +101,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, if anything more is taken."""
-        if self.phase in DEAF:
+        if self.phase >= REFUSED:
             return
         if self._held:
             self._held += data
@@ -114,7 +113,7 @@ class Connection(HttpToolsProtocol):
     def _feed_slices(self, data: bytes) -> None:
         """Parse slice by slice until one has requests that must wait for those before them."""
         start, view = 0, memoryview(data)
-        while start < len(data) and self.phase not in DEAF:
+        while start < len(data) and self.phase < REFUSED:
             if self.pipeline:
                 self._hold_back(data[start:])
                 return
@@ -128,7 +127,7 @@ class Connection(HttpToolsProtocol):
 
     def _release(self) -> None:
         data, self._held = self._held, b""
-        if self.phase in DEAF:
+        if self.phase >= REFUSED:
             return
         self.flow.is_held = False  # type: ignore[attr-defined]
         self.flow.resume_reading()
@@ -153,7 +152,7 @@ class Connection(HttpToolsProtocol):
         """Begin a request, of which a byte has come."""
         super().on_message_begin()
         self._framing_bytes = 0
-        self.enter(HEAD)
+        self.phase, self.since = HEAD, self._watch.tick
 
     def on_headers_complete(self) -> None:
         """Begin to answer a request by ASGI, or refuse its head."""
@@ -169,7 +168,7 @@ class Connection(HttpToolsProtocol):
         self._body_bytes = int(headers.get(b"content-length", b"0"))
         if parser.should_upgrade():
             self.cycle.keep_alive = False
-        self.enter(BODY)
+        self.phase = BODY
         if self._is_ending:
             self._move_end(before)
 
@@ -187,7 +186,10 @@ class Connection(HttpToolsProtocol):
         """Have a request, or a request that was refused before its end, done with."""
         super().on_message_complete()
         self._is_chunked, self._body_bytes = False, 0
-        self.enter(IDLE if self.cycle.response_complete else ANSWER)
+        if self.cycle.response_complete:
+            self.enter(IDLE)
+        else:
+            self.phase = ANSWER
 
     def on_response_complete(self) -> None:
         """Go on with what is behind a request that was answered."""
@@ -230,7 +232,7 @@ class Connection(HttpToolsProtocol):
         return number
 
     def enter(self, phase: Phase) -> None:
-        """Begin a phase."""
+        """Begin a phase that has a limit of its own; a request's began with its first byte."""
         self.phase, self.since = phase, self._watch.tick
 
     def let_end(self) -> None:
@@ -268,7 +270,7 @@ class Connection(HttpToolsProtocol):
 
         A request is answered once: if an answer was begun, the connection is only closed.
         """
-        if self.phase in DEAF:
+        if self.phase >= REFUSED:
             return
         if self.phase is IDLE:
             self.transport.close()

@@ -15,7 +15,10 @@ UNREAD_BYTES = 8 * 1024 * 1024
 
 
 class Phase(IntEnum):
-    """What a connection waits for; `REFUSED` is for the end of the answers before a refusal."""
+    """What a connection waits for; from `REFUSED` on nothing that comes is taken.
+
+    `REFUSED` is for the answers before a refusal to be done.
+    """
 
     IDLE = 0
     HEAD = 1
@@ -34,12 +37,13 @@ class Watch:
         self.is_draining = False
         self.open: set[Connection] = set()
         self._transfer = settings.transfer_seconds
-        self._limits = {
+        limits = {
             Phase.IDLE: settings.keep_alive_seconds,
             Phase.HEAD: settings.header_seconds,
             Phase.BODY: settings.transfer_seconds,
             Phase.CLOSING: settings.transfer_seconds,
         }
+        self._limits = [limits.get(phase) for phase in Phase]
         # Since when a client does not read, and how much of its answer is left; the longest first.
         self._unread: dict[Connection, tuple[int, int]] = {}
         self._unread_bytes = 0
@@ -73,7 +77,7 @@ class Watch:
         asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
         self.tick += 1
         for connection in list(self.open):
-            limit = self._limits.get(connection.phase)
+            limit = self._limits[connection.phase]
             # A tick is not whole when it is noted, so it is never too early.
             if limit is not None and self.tick - connection.since > limit:
                 connection.expire()

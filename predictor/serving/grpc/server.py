@@ -150,6 +150,7 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", STREAMS),
         ("grpc.max_metadata_size", METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", METADATA_BYTES),
+        ("grpc.server_handshake_timeout_ms", settings.header_seconds * 1000),
         # A client that does not answer is gone; one that asks more often than this is cut.
         ("grpc.keepalive_time_ms", KEEP_ALIVE_SECONDS * 1000),
         ("grpc.keepalive_timeout_ms", settings.transfer_seconds * 1000),

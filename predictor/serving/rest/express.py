@@ -77,7 +77,7 @@ class ExpressProtocol(Connection):
             size_bytes = int(headers[b"content-length"])
             self._refused = None if self._service.has_room(size_bytes) else Overloaded()
             self.cycle = _Cycle()  # type: ignore[assignment] # as far as it is looked at
-            self.enter(BODY)
+            self.phase = BODY
             if self._is_ending:
                 self.let_end()
         else:
@@ -114,7 +114,8 @@ class ExpressProtocol(Connection):
         else:
             self._held_bytes += len(body)
             arriving.parts.append(body)
-            gather(arriving.parts)
+            if len(arriving.parts) > 1:
+                gather(arriving.parts)
 
     def on_message_complete(self) -> None:
         """Have a request answered at the end of this turn of the event loop."""
@@ -126,7 +127,7 @@ class ExpressProtocol(Connection):
         decode = partial(_decode, route, self._arriving, cycle)
         size_bytes, self._arriving, self._held_bytes = self._held_bytes, None, 0
         deliver = partial(self._deliver, cycle, route.path, size_bytes)
-        self.enter(ANSWER)
+        self.phase = ANSWER
         if self._refused:
             deliver(self._refused)
         else:
