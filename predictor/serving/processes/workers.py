@@ -112,7 +112,7 @@ class _Workers:
             return
         if failures and not end.served_seconds:
             self._turn_elsewhere(number)
-        seconds = min(FIRST_WAIT_SECONDS * 2**failures, LONGEST_WAIT_SECONDS) if failures else 0
+        seconds = _wait_seconds(failures)
         logger.error("worker %d ended: %s; another starts in %g s", number, end.reason, seconds)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
@@ -123,3 +123,9 @@ class _Workers:
             fresh = ports.share(self._settings.listen_host, self._settings.port)
             self._listeners[number].close()
             self._listeners[number] = fresh
+
+
+def _wait_seconds(failures: int) -> float:
+    """Return how long to wait after failures in a row: every try costs CPU that others need."""
+    doubled: float = FIRST_WAIT_SECONDS * 2 ** min(failures - 1, 20)
+    return min(doubled, LONGEST_WAIT_SECONDS) if failures else 0
