@@ -106,7 +106,7 @@ class _Workers:
     async def _replace(self, number: int, end: End, failures: int) -> None:
         """Return when another worker may be started, or have all of them stop."""
         is_needed = not (self._announced and self._serving)
-        if is_needed and (end.gave_up or failures == TRIES):
+        if is_needed and (end.gave_up or failures >= TRIES):
             self.failure = f"worker {number} cannot start: {end.reason}"
             self._stop()
             return
