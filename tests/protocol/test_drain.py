@@ -20,9 +20,9 @@ import pytest
 
 from predictor.contract import Row
 from tests.protocol.process import START_SECONDS, Server, running
+from tests.protocol.processes import children
 from tests.protocol.raw import Connection
 from tests.protocol.test_express import JSON, V1, V2, chunked, get, post, v1, v2
-from tests.protocol.test_workers import children
 
 LIVE = "/inference.GRPCInferenceService/ServerLive"
 HEALTH = "/grpc.health.v1.Health/Check"
@@ -146,7 +146,7 @@ def test_what_has_connected_is_answered_though_it_was_not_accepted(
     bundle_folder: Path, row: Row, workers: str
 ) -> None:
     with running(bundle_folder, WORKERS=workers) as server:
-        pids = children(server) or {server.process.pid}
+        pids = children(server.process.pid) or {server.process.pid}
         address = urlsplit(server.url)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -254,7 +254,7 @@ class Load:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_both_protocols_drain_under_load_without_a_lost_request(
-    bundle_folder: Path, row: Row, workers: str, *, is_long: bool
+    bundle_folder: Path, row: Row, workers: str, say: Callable[[str], None], *, is_long: bool
 ) -> None:
     for _ in range(5 if is_long else 1):
         with running(bundle_folder, WORKERS=workers) as server, Load(server, row) as load:
@@ -262,7 +262,7 @@ def test_both_protocols_drain_under_load_without_a_lost_request(
             start = end(server)
             wait_for_end(server)
             seconds = time.monotonic() - start
-        print(f"\n{workers} workers ended in {seconds:.2f} s; {dict(load.seen)}")
+        say(f"{workers} workers ended in {seconds:.2f} s; {dict(load.seen)}")
         assert set(load.seen) == {"HTTP 200", "gRPC OK"}
 
 
@@ -278,8 +278,10 @@ def test_a_call_that_outlives_the_drain_is_unavailable(bundle_folder: Path) -> N
         wait_for_end(server)
 
 
-def test_a_server_without_connections_ends_at_once(server: Server) -> None:
+def test_a_server_without_connections_ends_at_once(
+    server: Server, say: Callable[[str], None]
+) -> None:
     assert httpx.get(f"{server.url}/v2/health/live").status_code == 200
     start = end(server)
     wait_for_end(server)
-    print(f"\nended in {time.monotonic() - start:.2f} s")
+    say(f"ended in {time.monotonic() - start:.2f} s")

@@ -73,13 +73,15 @@ SLOW = {
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_what_does_not_come_in_time_is_cut(impatient: Server, name: str) -> None:
+def test_what_does_not_come_in_time_is_cut(
+    impatient: Server, name: str, say: Callable[[str], None]
+) -> None:
     sent, status = SLOW[name]
     with Connection(impatient.url) as connection:
         connection.send(sent)
         start = time.monotonic()
         found = every_answer(connection)
-        print(f"\ncut after {time.monotonic() - start:.1f} s")
+        say(f"cut after {time.monotonic() - start:.1f} s")
     assert [answer.status for answer in found] == ([] if status is None else [status])
     if status == 408:
         assert found[0].closes
@@ -124,7 +126,9 @@ def test_a_client_that_does_not_read_is_cut(impatient: Server, row: Row) -> None
         until(lambda: cut(impatient, "unread") == before + 3)
 
 
-def test_answers_that_nobody_reads_are_bounded(server: Server, row: Row, *, is_long: bool) -> None:
+def test_answers_that_nobody_reads_are_bounded(
+    server: Server, row: Row, say: Callable[[str], None], *, is_long: bool
+) -> None:
     count = 300 if is_long else 40
     request = large(row)
     with ExitStack() as stack, reader(server, request) as first:
@@ -134,7 +138,7 @@ def test_answers_that_nobody_reads_are_bounded(server: Server, row: Row, *, is_l
             stack.enter_context(reader(server, request)).recv(1)
         grown = resident_bytes(server) - before
         assert cut(server, "unread") > 0
-    print(f"\n{count} unread answers: RSS grew by {grown / MEBIBYTE:.1f} MiB")
+    say(f"{count} unread answers: RSS grew by {grown / MEBIBYTE:.1f} MiB")
 
 
 LIMITS = {
@@ -198,7 +202,7 @@ def test_a_body_that_is_too_large_is_refused_and_its_answer_arrives(
 
 
 def test_a_body_of_many_small_chunks_is_one_body(
-    server: Server, row: Row, *, is_long: bool
+    server: Server, row: Row, say: Callable[[str], None], *, is_long: bool
 ) -> None:
     body = v1(row) + b" " * (1_000_000 if is_long else 100_000)
     before = resident_bytes(server)
@@ -207,7 +211,7 @@ def test_a_body_of_many_small_chunks_is_one_body(
         connection.send(CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")
         assert b"predictions" in connection.answer().body
     grown = (resident_bytes(server) - before) / MEBIBYTE
-    print(f"\n{len(body):,} chunks of a byte: RSS grew by {grown:.1f} MiB")
+    say(f"{len(body):,} chunks of a byte: RSS grew by {grown:.1f} MiB")
 
 
 @pytest.mark.parametrize("part", ["header", "body"])
@@ -225,7 +229,7 @@ def test_a_request_in_very_many_segments_is_one_request(
 
 @pytest.mark.parametrize("kind", ["read", "short", "mixed"])
 def test_very_many_requests_in_one_write_are_all_answered(
-    server: Server, row: Row, kind: str
+    server: Server, row: Row, kind: str, say: Callable[[str], None]
 ) -> None:
     one = {"read": HIDDEN, "short": post(V1, v1(row), JSON)}
     requests = one.get(kind, HIDDEN + post(V1, v1(row), JSON)) * (
@@ -241,7 +245,7 @@ def test_very_many_requests_in_one_write_are_all_answered(
         assert {connection.answer().status for _ in range(10_000)} == {200}
         os.waitpid(sender, 0)
     grown = (resident_bytes(server) - before) / MEBIBYTE
-    print(f"\n10,000 requests at once: RSS grew by {grown:.1f} MiB")
+    say(f"10,000 requests at once: RSS grew by {grown:.1f} MiB")
 
 
 PARTS = {
@@ -256,7 +260,14 @@ PARTS = {
 @pytest.mark.parametrize("way", ["short", "long", "large"])
 @pytest.mark.parametrize("end", ["FIN", "RST"])
 def test_clients_that_go_away_leave_nothing_behind(
-    server: Server, row: Row, part: str, way: str, end: str, *, is_long: bool
+    server: Server,
+    row: Row,
+    part: str,
+    way: str,
+    end: str,
+    say: Callable[[str], None],
+    *,
+    is_long: bool,
 ) -> None:
     one = {"short": post(V1, v1(row), JSON), "long": chunked(V1, v1(row), JSON)}
     request = PARTS[part](one.get(way) or post(V1, v1(*[row] * 2_000), JSON))
@@ -272,7 +283,7 @@ def test_clients_that_go_away_leave_nothing_behind(
     with httpx.Client(base_url=server.url) as client:
         assert not [labels for (_, labels) in samples(client) if labels and labels[0] == "500"]
     grown = (resident_bytes(server) - before) / MEBIBYTE
-    print(f"\n{count} clients gone {part}: RSS grew by {grown:.1f} MiB")
+    say(f"{count} clients gone {part}: RSS grew by {grown:.1f} MiB")
 
 
 def latencies(server: Server, row: Row, count: int) -> list[float]:
@@ -287,7 +298,7 @@ def latencies(server: Server, row: Row, count: int) -> list[float]:
 
 
 def test_slow_clients_do_not_slow_others_and_cost_little(
-    bundle_folder: Path, row: Row, *, is_long: bool
+    bundle_folder: Path, row: Row, say: Callable[[str], None], *, is_long: bool
 ) -> None:
     count = 2000 if is_long else 200
     starts = [
@@ -316,5 +327,5 @@ def test_slow_clients_do_not_slow_others_and_cost_little(
         until(lambda: descriptors(server) < 100)
         ratio = beside[-20] / alone[-20]
         grown = (held - before) / MEBIBYTE
-    print(f"\n{count} slow clients: p99 {ratio:.2f} times, RSS grew by {grown:.1f} MiB,")
-    print(f"the last was cut after {seconds:.0f} s")
+    say(f"{count} slow clients: p99 {ratio:.2f} times, RSS grew by {grown:.1f} MiB,")
+    say(f"the last was cut after {seconds:.0f} s")

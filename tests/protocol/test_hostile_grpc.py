@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -59,15 +59,15 @@ def frames(connection: socket.socket) -> Iterator[tuple[int, bytes]]:
 
 @pytest.mark.parametrize("kind", [grpc.Compression.Gzip, grpc.Compression.Deflate])
 def test_a_compressed_message_is_limited_by_what_it_holds(
-    bundle_folder: Path, kind: grpc.Compression
+    bundle_folder: Path, kind: grpc.Compression, say: Callable[[str], None]
 ) -> None:
     with running(bundle_folder, GRPC_CONNECTION_SECONDS="0") as server:
         assert is_live(server)
-        _send_bomb(server, kind)
+        _send_bomb(server, kind, say)
         assert is_live(server)
 
 
-def _send_bomb(server: Server, kind: grpc.Compression) -> None:
+def _send_bomb(server: Server, kind: grpc.Compression, say: Callable[[str], None]) -> None:
     bomb = pb.ModelInferRequest(raw_input_contents=[bytes(200 * MEBIBYTE)]).SerializeToString()
     before = resident_bytes(server)
     with grpc.insecure_channel(server.grpc, compression=kind) as channel:
@@ -75,7 +75,7 @@ def _send_bomb(server: Server, kind: grpc.Compression) -> None:
         with pytest.raises(grpc.RpcError) as error:
             ask(bomb, timeout=START_SECONDS)
     grown = (resident_bytes(server) - before) / MEBIBYTE
-    print(f"\n200 MiB of zeros, compressed: RSS grew by {grown:.1f} MiB")
+    say(f"200 MiB of zeros, compressed: RSS grew by {grown:.1f} MiB")
     assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
