@@ -5,7 +5,7 @@ import select
 import socket
 from collections.abc import Callable, Sequence
 
-from predictor.serving.connections.connection import LAST_LINGER_SECONDS
+from predictor.serving.connections.ending import LAST_LINGER_SECONDS
 from predictor.serving.connections.listeners import emptied
 from predictor.serving.connections.watch import Phase, Watch
 from predictor.serving.rest.http import ENDING

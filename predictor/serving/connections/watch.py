@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from predictor.serving.settings import Settings
 
 if TYPE_CHECKING:
-    from predictor.serving.connections.connection import Connection
+    from predictor.serving.connections.ending import Ending
 
 SWEEP_SECONDS = 1
 # What a worker holds of answers that their clients do not read, beyond what the kernel takes.
@@ -35,7 +35,7 @@ class Watch:
         """Take how long each phase may last."""
         self.tick = 0
         self.is_draining = False
-        self.open: set[Connection] = set()
+        self.open: set[Ending] = set()
         self._transfer = settings.transfer_seconds
         limits = {
             Phase.IDLE: settings.keep_alive_seconds,
@@ -45,7 +45,7 @@ class Watch:
         }
         self._limits = [limits.get(phase) for phase in Phase]
         # Since when a client does not read, and how much of its answer is left; the longest first.
-        self._unread: dict[Connection, tuple[int, int]] = {}
+        self._unread: dict[Ending, tuple[int, int]] = {}
         self._unread_bytes = 0
 
     def start(self) -> None:
@@ -58,7 +58,7 @@ class Watch:
         for connection in list(self.open):
             connection.let_end()
 
-    def note_unread(self, connection: "Connection", size_bytes: int) -> None:
+    def note_unread(self, connection: "Ending", size_bytes: int) -> None:
         """Note an answer that its client is slow to read; too much of them ends the slowest."""
         self._unread[connection] = self.tick, size_bytes
         self._unread_bytes += size_bytes
@@ -68,7 +68,7 @@ class Watch:
             # It may be the one that is just being written to.
             asyncio.get_running_loop().call_soon(slowest.cut)
 
-    def note_read(self, connection: "Connection") -> None:
+    def note_read(self, connection: "Ending") -> None:
         """Note that a client reads again, or is gone."""
         _, size_bytes = self._unread.pop(connection, (0, 0))
         self._unread_bytes -= size_bytes

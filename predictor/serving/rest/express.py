@@ -14,7 +14,8 @@ from typing import Any
 
 from predictor.serving.access import answered
 from predictor.serving.backlog import ClientGone, Overloaded
-from predictor.serving.connections.connection import ANSWER, BODY, Connection
+from predictor.serving.connections.connection import Connection
+from predictor.serving.connections.ending import ANSWER, BODY
 from predictor.serving.connections.framing import HEADERS
 from predictor.serving.connections.watch import Watch
 from predictor.serving.decoding.batch import Batch
