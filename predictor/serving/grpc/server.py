@@ -20,6 +20,9 @@ from predictor.serving.decoding.tensors import PLATFORM, SERVER_NAME, metadata
 from predictor.serving.grpc import inference_pb2 as pb
 from predictor.serving.grpc import messages
 from predictor.serving.processes.ports import address
+from predictor.serving.security.gate import Gate
+from predictor.serving.security.interceptor import Interceptor
+from predictor.serving.security.tls import Tls
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 
@@ -87,14 +90,15 @@ class _Health(health.aio.HealthServicer):  # type: ignore[name-defined,misc] # n
         self._server_status[SERVICE.full_name] = self._server_status[""]
 
 
-def make_server(service: Service, settings: Settings) -> grpc.aio.Server:
-    """Return a server that listens on no port yet."""
+def make_server(service: Service, settings: Settings, gate: Gate | None = None) -> grpc.aio.Server:
+    """Return a server that listens on no port yet, for those whom the gate lets pass."""
     server = grpc.aio.server(
+        interceptors=[Interceptor(gate)] if gate else [],
         options=[
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 1),  # every worker listens on the one port
-        ]
+        ],
     )
     inference = _Inference(service)
     handlers: dict[str, Handler] = {
@@ -152,11 +156,14 @@ async def _answer(
         return grpc.StatusCode.INTERNAL, "internal error"
 
 
-def listen(server: grpc.aio.Server, settings: Settings) -> None:
+def listen(server: grpc.aio.Server, settings: Settings, tls: Tls | None = None) -> None:
     """Listen on the port for gRPC; raises SettingsError when it cannot be had."""
     where = address(settings.listen_host, settings.grpc_port)
     try:
-        server.add_insecure_port(where)
+        if tls is None:
+            server.add_insecure_port(where)
+        else:
+            server.add_secure_port(where, tls.for_grpc())
     except RuntimeError as error:
         message = f"cannot listen on {where} for gRPC"
         raise SettingsError(message) from error

@@ -21,6 +21,7 @@ from predictor.serving.grpc import server as grpc_server
 from predictor.serving.processes.workers import READY
 from predictor.serving.rest.express import ExpressProtocol
 from predictor.serving.rest.routes import application, predictions
+from predictor.serving.security.secured import OPEN, Security, secured
 from predictor.serving.service import Service
 from predictor.serving.settings import LOG_FORMAT, Settings
 
@@ -45,7 +46,9 @@ def work(
     if settings.access_log:
         access.log_lines()
     service = Service(engine, settings.max_rows, threads)
-    server = _Server(_config(service, settings), service, settings, lambda: ready(engine))
+    security = secured(settings)
+    config = _config(service, settings, security)
+    server = _Server(config, service, settings, lambda: ready(engine), security)
     gc.collect()
     gc.freeze()  # what is here now stays: no later collection need look at it
     # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.
@@ -62,15 +65,19 @@ class _Server(uvicorn.Server):
         service: Service,
         settings: Settings,
         ready: Callable[[], None],
+        security: Security = OPEN,
     ) -> None:
         super().__init__(config)
+        self._security = security
         self._service = service
         self._settings = settings
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._grpc = grpc_server.make_server(self._service, self._settings)
-        grpc_server.listen(self._grpc, self._settings)
+        security = self._security
+        await security.start()
+        self._grpc = grpc_server.make_server(self._service, self._settings, security.gate)
+        grpc_server.listen(self._grpc, self._settings, security.tls)
         await self._grpc.start()
         for listener in sockets or []:
             _listen(listener)
@@ -80,6 +87,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         drained = self._grpc.stop(self._settings.drain_seconds)
         await asyncio.gather(super().shutdown(sockets), drained)
+        self._security.stop()
 
 
 def _listen(listener: socket.socket) -> None:
@@ -91,11 +99,12 @@ def _listen(listener: socket.socket) -> None:
         raise SettingsError(message) from error
 
 
-def _config(service: Service, settings: Settings) -> uvicorn.Config:
+def _config(service: Service, settings: Settings, security: Security = OPEN) -> uvicorn.Config:
     routes = {path.encode(): route for path, route in predictions(service).items()}
-    protocol = partial(ExpressProtocol, service, routes, settings.max_body_bytes)
-    return uvicorn.Config(
-        application(service, settings),
+    gate = security.gate
+    protocol = partial(ExpressProtocol, service, routes, settings.max_body_bytes, gate)
+    config = uvicorn.Config(
+        application(service, settings, gate),
         http=protocol,  # type: ignore[arg-type] # it makes what uvicorn takes a type for
         ws="none",
         lifespan="off",
@@ -107,6 +116,9 @@ def _config(service: Service, settings: Settings) -> uvicorn.Config:
         backlog=BACKLOG,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
+    config.load()
+    config.ssl = security.tls.context if security.tls else None
+    return config
 
 
 def main(arguments: list[str]) -> int:
