@@ -34,7 +34,7 @@ REQUESTS = Counter(
     "predictor_requests", "Requests answered, by route and status code", ["route", "method", "code"]
 )
 DENIED = Counter(
-    "predictor_denied", "Requests that were let in by no credentials or rate, by reason", ["reason"]
+    "predictor_denied", "Requests that were not let in, by reason", ["reason"]
 )
 ROWS = Counter("predictor_rows", "Rows predicted", ["model_name"])
 WARNINGS = Counter(

@@ -70,9 +70,12 @@ def server(
 
 def paths(bundle_folder: Path) -> list[str]:
     """Return every path that the server has, also those that are in no documentation."""
-    service = Service(Engine(bundle.read(bundle_folder)), 100)
+    service = Service(Engine(bundle.read(bundle_folder)), Settings())
     plain = [route.path for route in plain_api(service, Settings()).routes]  # type: ignore[attr-defined]
-    return [*routes.reads(service), *routes.predictions(service), *plain]
+    model = "/v2/models/energy"
+    version = f"{model}/versions/{service.engine.manifest.version}"
+    versions = [version, f"{version}/ready", f"{version}/infer"]
+    return [*routes.reads(service), *routes.predictions(service), *plain, *versions]
 
 
 def test_exactly_the_probes_are_open_of_every_route_by_every_method(
