@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     tls_key_file: Annotated[str, msgspec.Meta(min_length=1)] = ""
     tls_client_ca_file: Annotated[str, msgspec.Meta(min_length=1)] = ""
     # Requests a second of one principal, to one worker; 0 is any number.
-    rate_limit: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 0
+    rate_limit: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 0.0
     # How many of them at once; 0 is those of a second.
     rate_burst: Annotated[int, msgspec.Meta(ge=0)] = 0
 

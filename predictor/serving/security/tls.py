@@ -70,7 +70,10 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
         # Probes come without: the gate asks for the certificate where one is needed.
         context.verify_mode = ssl.CERT_OPTIONAL
         context.load_verify_locations(files.client_authority)
-        context.num_tickets = 0  # a resumed session would outlive its authority
+        # A resumed session is not verified again, and would outlive its authority. Only of TLS 1.3
+        # can resuming be switched off.
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.num_tickets = 0
     return context
 
 
@@ -116,6 +119,15 @@ class Tls:
         return current.for_grpc()
 
 
+# What reading a certificate raises that no sensible authority signs.
+NO_NAMES = (
+    ValueError,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
+
 @lru_cache(maxsize=1024)
 def principal_of(certificate: bytes) -> str:
     """Return whom a verified certificate, DER or PEM, names.
@@ -129,7 +141,7 @@ def principal_of(certificate: bytes) -> str:
     )
     try:
         name = next(iter(_names(load(certificate))), "")
-    except ValueError:
+    except NO_NAMES:
         return ""
     return name if is_principal(name) else ""
 

@@ -180,6 +180,23 @@ def test_a_clients_certificate_is_needed_but_by_probes(
         assert client.by_grpc({})[0] == 503  # it ends at the handshake
 
 
+def test_no_session_outlives_the_authority_of_its_certificate(
+    mutual: Server, authority: Certified, tmp_path: Path
+) -> None:
+    assert not speaks(mutual, authority, ssl.TLSVersion.TLSv1_2, grpc=False)
+    context = ssl.create_default_context(cafile=authority.cert_file)
+    context.load_cert_chain(*certified(tmp_path, "client", authority).pair)
+    host, port = mutual.url.removeprefix("https://").rsplit(":", 1)
+    with (
+        socket.create_connection((host, int(port)), timeout=SECONDS) as plain,
+        context.wrap_socket(plain, server_hostname=host) as connection,
+    ):
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert connection.recv(8) == b"HTTP/1.1"
+        assert connection.session is not None
+        assert not connection.session.has_ticket  # with which it could be resumed
+
+
 @pytest.mark.parametrize("subject", ["alice", "", "carol\nERROR"])
 def test_its_name_is_the_principal(
     mutual: Server, authority: Certified, tmp_path: Path, subject: str
