@@ -85,6 +85,8 @@ def _judging(gate: Gate, handler: Handler | None, route: str) -> Handler:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
         elif handler.unary_unary:
             request = await context.read()
+            if request is grpc.aio.EOF:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
             await context.write(await handler.unary_unary(request, context))
         else:
             async for response in handler.stream_stream(requests, context):

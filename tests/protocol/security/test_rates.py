@@ -2,8 +2,14 @@
 
 from pathlib import Path
 
+import grpc
+import pytest
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+
 from tests.protocol.process import running
-from tests.protocol.security.asking import Client
+from tests.protocol.security.asking import INFER, SECONDS, Client
 
 ALICE, SECOND, BOB = "alice-0123456789", "second-0123456789", "bob-0123456789-bob"
 
@@ -38,6 +44,23 @@ def test_without_credentials_the_address_has_a_bucket_and_probes_have_none(
             assert client.rest.get("/health").status_code == 200
         with Client(server) as another:
             assert another.statuses({}) == {429}
+
+
+def test_who_is_told_by_its_connection_is_answered_as_any_other(bundle_folder: Path) -> None:
+    with running(bundle_folder, RATE_LIMIT="1000") as server, Client(server) as client:
+        infer = client.channel.stream_unary(INFER, None, None)
+        for messages, code in (
+            ([b"x" * 5_000_000], grpc.StatusCode.RESOURCE_EXHAUSTED),
+            ([b"\xff"], grpc.StatusCode.INVALID_ARGUMENT),
+            ([], grpc.StatusCode.INVALID_ARGUMENT),
+            ([b""], grpc.StatusCode.NOT_FOUND),
+        ):
+            with pytest.raises(grpc.RpcError) as error:
+                infer(iter(messages), timeout=SECONDS)
+            assert error.value.code() is code
+        services = ProtoReflectionDescriptorDatabase(client.channel).get_services()
+        assert "inference.GRPCInferenceService" in services
+        assert "ERROR" not in server.log.read_text()
 
 
 def test_a_bucket_fills_again(bundle_folder: Path) -> None:
