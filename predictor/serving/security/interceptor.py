@@ -85,7 +85,7 @@ def _judging(gate: Gate, handler: Handler | None, route: str) -> Handler:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
         elif handler.unary_unary:
             request = await context.read()
-            if request is grpc.aio.EOF:
+            if request is grpc.aio.EOF:  # type: ignore[attr-defined] # it is there
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
             await context.write(await handler.unary_unary(request, context))
         else:

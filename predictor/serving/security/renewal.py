@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 class Source(Protocol):
     """Something outside that knows when it should be read again."""
 
-    def is_due(self, *, wanted: bool) -> bool:
-        """Tell whether to read now; `wanted` is whether somebody misses something."""
+    def is_due(self, *, has_failed: bool, is_missed: bool) -> bool:
+        """Tell whether to read now: it was not read last time, or somebody misses something."""
 
 
 class Files:
@@ -41,10 +41,13 @@ class Files:
         self._paths = [Path(path) for path in paths if path]
         self._seen = [_stamp(path) for path in self._paths]
 
-    def is_due(self, *, wanted: bool) -> bool:  # noqa: ARG002 - what has not changed has no more
-        """Tell whether a file is another than it was when this was last asked."""
+    def is_due(self, *, has_failed: bool, is_missed: bool) -> bool:  # noqa: ARG002 - see below
+        """Tell whether a file is another than it was when this was last asked, or was not read.
+
+        What is missed in files that have not changed is not there.
+        """
         before, self._seen = self._seen, [_stamp(path) for path in self._paths]
-        return before != self._seen
+        return has_failed or before != self._seen
 
 
 def _stamp(path: Path) -> tuple[str, int, int, int] | None:
@@ -63,10 +66,11 @@ class Url:
         """Be due at once."""
         self._read_at = -math.inf
 
-    def is_due(self, *, wanted: bool) -> bool:
-        """Tell whether it was long ago, or less long if somebody misses something."""
+    def is_due(self, *, has_failed: bool, is_missed: bool) -> bool:
+        """Tell whether it was long ago, or less long if something is missed."""
         age = time.monotonic() - self._read_at
-        due = age >= REFRESH_SECONDS or (wanted and age >= LEAST_SECONDS)
+        patience = LEAST_SECONDS if has_failed or is_missed else REFRESH_SECONDS
+        due = age >= patience
         if due:
             self._read_at = time.monotonic()
         return due
@@ -112,7 +116,7 @@ class Renewal(Generic[T]):
     def _run(self) -> None:
         with contextlib.suppress(RuntimeError):  # the event loop has ended before
             while None not in (asking := self._next()):
-                self._renew(wanted=bool(asking))
+                self._renew(is_missed=bool(asking))
                 self._loop.call_soon_threadsafe(_settle, asking)
 
     def _next(self) -> list[asyncio.Future[None] | None]:
@@ -124,19 +128,19 @@ class Renewal(Generic[T]):
                 asking.append(self._asking.get_nowait())
         return asking
 
-    def _renew(self, *, wanted: bool) -> None:
-        if not self._source.is_due(wanted=wanted or bool(self._failure)):
+    def _renew(self, *, is_missed: bool) -> None:
+        if not self._source.is_due(has_failed=bool(self._failure), is_missed=is_missed):
             return
         try:
             found = self._read()
         except SettingsError as error:
             self._fail(str(error))
             return
-        self._failure = ""
-        if found != self._used:
+        if found != self._used or self._failure:
             self._used = found
             self._loop.call_soon_threadsafe(self._use, found)
             logger.info("%s was read anew", self._setting)
+        self._failure = ""
 
     def _fail(self, reason: str) -> None:
         if reason != self._failure:  # once, and not at each try
