@@ -6,7 +6,6 @@ from hashlib import sha256
 
 from predictor.serving.security.api_keys import ApiKeys
 from predictor.serving.security.rate import Rates
-from predictor.serving.security.tokens import Tokens
 from predictor.serving.security.verdict import (
     INVALID,
     MISSING,
@@ -41,12 +40,13 @@ async def _nothing() -> None:
 class Gate:
     """What the settings ask for: a certificate, either a key or a token, and some patience.
 
-    `renewed` waits for new keys of tokens, if there may be any.
+    `tokens` judges a token, which comes with its digest; `renewed` waits for new keys of tokens, if
+    there may be any.
     """
 
     needs_certificate: bool = False
     api_keys: ApiKeys | None = None
-    tokens: Tokens | None = None
+    tokens: Callable[[bytes, bytes], Verdict] | None = None
     rates: Rates | None = None
     renewed: Callable[[], Awaitable[None]] = _nothing
 
@@ -90,7 +90,7 @@ class Gate:
             principal = self.api_keys.get(digest)
             if principal is not None:
                 return principal
-        return INVALID if self.tokens is None else self.tokens.judge(sent, digest)
+        return INVALID if self.tokens is None else self.tokens(sent, digest)
 
 
 def _sent(headers: Mapping[bytes, bytes]) -> bytes:

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import SettingsError
-from predictor.serving.security import api_keys, fetch, key_set, tls
+from predictor.serving.security import api_keys, fetch, tls
 from predictor.serving.security.api_keys import ApiKeys
 from predictor.serving.security.gate import Gate
-from predictor.serving.security.key_set import KeySet
 from predictor.serving.security.rate import Rates
 from predictor.serving.security.renewal import Files, Renewal, Url
 from predictor.serving.security.tls import Tls, TlsFiles
-from predictor.serving.security.tokens import Audience, Tokens
 from predictor.serving.settings import Settings
 
 # What is set alone would leave open what it was meant to close.
@@ -94,13 +92,18 @@ def _api_keys(gate: Gate, path: str) -> Renewal[ApiKeys]:
     return renewal
 
 
-def _tokens(gate: Gate, settings: Settings) -> Renewal[KeySet]:
+def _tokens(gate: Gate, settings: Settings) -> Renewal[Any]:
     """Have tokens judged; a file must be there at the start, and a provider may be away."""
-    gate.tokens = Tokens(Audience(settings.jwt_issuer, settings.jwt_audience))
+    # Their libraries take nine megabytes, which others need not spare.
+    from predictor.serving.security import key_set
+    from predictor.serving.security.tokens import Audience, Tokens
+
+    tokens = Tokens(Audience(settings.jwt_issuer, settings.jwt_audience))
+    gate.tokens = tokens.judge
     read = partial(key_set.read, settings.jwt_jwks)
     is_url = fetch.is_url(settings.jwt_jwks)
     source = Url() if is_url else Files(settings.jwt_jwks)
-    renewal = Renewal("JWT_JWKS", source, read, gate.tokens.use)
+    renewal = Renewal("JWT_JWKS", source, read, tokens.use)
     gate.renewed = renewal.round
     if not is_url:
         renewal.first()

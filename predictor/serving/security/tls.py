@@ -4,13 +4,15 @@ import ssl
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
-from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from predictor.errors import SettingsError
 from predictor.serving.security.verdict import is_principal
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 
 @dataclass(frozen=True)
@@ -119,41 +121,33 @@ class Tls:
         return current.for_grpc()
 
 
-# What reading a certificate raises that no sensible authority signs.
-NO_NAMES = (
-    ValueError,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
-
-
 @lru_cache(maxsize=1024)
 def principal_of(certificate: bytes) -> str:
     """Return whom a verified certificate, DER or PEM, names.
 
     That is its common name, else its first URI or DNS name; empty when it can be no principal.
     """
-    load = (
-        x509.load_pem_x509_certificate
-        if b"-----BEGIN" in certificate[:64]
-        else x509.load_der_x509_certificate
-    )
+    from cryptography import x509  # nine megabytes, for those who ask for certificates
+
+    is_pem = certificate.startswith(b"-----BEGIN")
+    load = x509.load_pem_x509_certificate if is_pem else x509.load_der_x509_certificate
+    no_names = (x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
     try:
         name = next(iter(_names(load(certificate))), "")
-    except NO_NAMES:
+    except (ValueError, *no_names):
         return ""
     return name if is_principal(name) else ""
 
 
-def _names(certificate: x509.Certificate) -> list[str]:
-    common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+def _names(certificate: "Certificate") -> list[str]:
+    from cryptography import x509
+
+    common = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    names = [str(name.value) for name in common]
     try:
         other = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return [str(name.value) for name in common]
-    return [
-        *(str(name.value) for name in common),
-        *other.get_values_for_type(x509.UniformResourceIdentifier),
-        *other.get_values_for_type(x509.DNSName),
-    ]
+        return names
+    for kind in (x509.UniformResourceIdentifier, x509.DNSName):
+        names += other.get_values_for_type(kind)
+    return names
