@@ -19,7 +19,7 @@ from predictor.serving.security.verdict import (
 )
 
 LEEWAY_SECONDS = 60
-LONGEST_TOKEN = 8192
+LONGEST_TOKEN = 6144  # bytes; gRPC takes 8 KiB of metadata, and of more only some
 # To verify a token takes longer than to predict a row, so a genuine one is verified once.
 REMEMBERED = 4096
 

@@ -81,7 +81,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "HS256 with the public key": (lambda: signed_with_the_public_key(RSA, "rsa"), "not valid"),
     "another key's id": (lambda: token(RSA, "ec"), "not valid"),
     "unknown key": (lambda: token(NEW, "new"), "not valid"),
-    "over 8 KiB": (lambda: token(EC, "ec", more="x" * 9000), "not valid"),
+    "over 6 KiB": (lambda: token(EC, "ec", more="x" * 4800), "not valid"),
     "no token": (lambda: "a.b.c", "not valid"),
     "no key": (lambda: KEY + "x", "not valid"),
 }

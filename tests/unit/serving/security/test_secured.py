@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +78,11 @@ def test_credentials_and_rates_make_a_gate_and_tls_alone_none(tmp_path: Path) ->
         {"rate_limit": 0.5},
     ):
         assert secured(Settings(**settings)).gate
+
+
+def test_what_is_not_asked_for_is_not_loaded() -> None:
+    code = "import predictor.serving.processes.worker, sys; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "predictor.serving.security.gate" in loaded
+    assert {"jwt", "cryptography"}.isdisjoint(loaded)
