@@ -22,6 +22,14 @@ class BundleError(PredictorError):
     """A bundle is missing, damaged, or does not predict what it promises."""
 
 
+class MissingBundleError(BundleError):
+    """There is no bundle where one is looked for."""
+
+
+class UnsignedBundleError(BundleError):
+    """A bundle does not have the signature that is required."""
+
+
 class SettingsError(PredictorError):
     """A setting has a value that cannot be used."""
 

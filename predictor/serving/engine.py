@@ -72,12 +72,13 @@ class Engine:
         self.loaded_at = datetime.now(UTC)
         try:
             self._session = graph.load(bundle.model)
-            self._check(bundle.manifest.golden)
-        except BundleError:
-            raise
+            wrong = self._disagreement(bundle.manifest.golden)
         except Exception as error:  # ONNX Runtime's errors have no base class of their own
             message = f"{self.source} cannot be run: {error}"
             raise BundleError(message) from error
+        if wrong:
+            message = f"{self.source} does not predict what it did at training: {wrong}"
+            raise BundleError(message)
 
     def predict(self, batch: Batch) -> Prediction:
         """Return the predictions for a batch's rows, in their order."""
@@ -91,12 +92,9 @@ class Engine:
         known = self.manifest.contract.warnings
         return [Doubt(int(row), known[kind]) for row, kind in np.argwhere(prediction.warnings)]
 
-    def _check(self, golden: Golden) -> None:
-        """Predict the golden rows as a client would ask for them."""
+    def _disagreement(self, golden: Golden) -> str:
+        """Predict the golden rows as a client would ask for them; say how they are not as kept."""
         batch = encode(self.manifest.contract, golden.rows, len(golden.rows))
         outputs = graph.predict(self._session, self.manifest.contract, batch.columns)
         graph.check(outputs, self.manifest.contract, len(batch.columns))
-        wrong = golden.disagreement(*(end.tolist() for end in outputs[:3]))
-        if wrong:
-            message = f"{self.source} does not predict what it did at training: {wrong}"
-            raise BundleError(message)
+        return golden.disagreement(*(end.tolist() for end in outputs[:3]))

@@ -1,0 +1,58 @@
+"""Bundles that are made from one that was trained: wrong ones, and others that are right."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+from onnx import ModelProto, numpy_helper
+
+from predictor import bundle, graph
+from predictor.bundle import Golden, Manifest
+from predictor.training.pipeline import Trained
+
+Change = Callable[[ModelProto], None]
+
+
+def changed(trained: Trained, change: Change) -> Trained:
+    """Return a bundle with another graph, and every digest as it should be."""
+    model = onnx.load_model_from_string(trained.files[bundle.MODEL])
+    change(model)
+    content = model.SerializeToString()
+    manifest = msgspec.structs.replace(
+        trained.manifest,
+        files=trained.manifest.files | {bundle.MODEL: bundle.digest(content)},
+        version=bundle.version_of(trained.manifest.contract, content),
+    )
+    return Trained(manifest, {**trained.files, bundle.MODEL: content})
+
+
+def rewritten(trained: Trained, folder: Path, change: Change) -> Path:
+    """Write the bundle with a changed graph, and every digest as it should be."""
+    other = changed(trained, change)
+    bundle.write(folder, other.manifest, other.files)
+    return folder
+
+
+def scale_leaves(model: ModelProto, factor: float) -> None:
+    """Let a graph predict something else, by so much that nothing hides it."""
+    trees = next(node for node in model.graph.node if node.op_type == "TreeEnsemble")
+    weights = next(a for a in trees.attribute if a.name == "leaf_weights")
+    weights.t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights.t) * factor))
+
+
+def another_version(trained: Trained, number: int) -> Trained:
+    """Return a bundle that is right, and predicts something else for every number."""
+    other = changed(trained, lambda model: scale_leaves(model, 1 + number / 64))
+    golden = _answered(other.manifest, other.files[bundle.MODEL])
+    return Trained(msgspec.structs.replace(other.manifest, golden=golden), other.files)
+
+
+def _answered(manifest: Manifest, model: bytes) -> Golden:
+    """Return a bundle's golden rows with what its graph predicts for them."""
+    rows, contract = manifest.golden.rows, manifest.contract
+    columns = np.array(contract.encode_rows(rows), np.float64)
+    values, lower, upper, _ = graph.predict(graph.load(model), contract, columns)
+    native = manifest.golden.native
+    return Golden(rows, values.tolist(), lower.tolist(), upper.tolist(), native)
