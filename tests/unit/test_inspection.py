@@ -33,8 +33,10 @@ def outside(name: str, path: str = "secret.bin") -> TensorProto:
     return tensor
 
 
-def constant(**value: object) -> NodeProto:
-    return helper.make_node("Constant", [], ["more"], **value)
+def constant(name: str, value: object) -> NodeProto:
+    node = helper.make_node("Constant", [], ["more"])
+    node.attribute.append(helper.make_attribute(name, value))
+    return node
 
 
 def add(model: ModelProto, *nodes: NodeProto) -> None:
@@ -50,13 +52,13 @@ def read_a_file(model: ModelProto) -> None:
 
 
 def read_a_file_in_an_operator(model: ModelProto) -> None:
-    add(model, constant(value=outside("value")))
+    add(model, constant("value", outside("value")))
 
 
 def read_a_file_without_saying_so(model: ModelProto) -> None:
     tensor = outside("value")
     tensor.ClearField("data_location")
-    add(model, constant(value=tensor))
+    add(model, constant("value", tensor))
 
 
 def read_a_file_in_a_branch(model: ModelProto) -> None:
@@ -65,9 +67,8 @@ def read_a_file_in_a_branch(model: ModelProto) -> None:
         helper.make_graph([], name, [], [kind(name, TensorProto.DOUBLE, [1])], [outside(name)])
         for name in ("one", "other")
     ]
-    true = helper.make_node(
-        "Constant", [], ["true"], value=numpy_helper.from_array(np.ones((), bool))
-    )
+    true = constant("value", numpy_helper.from_array(np.ones((), bool)))
+    true.output[0] = "true"
     chosen = helper.make_node(
         "If", ["true"], ["more"], then_branch=branches[0], else_branch=branches[1]
     )
@@ -85,7 +86,7 @@ def sparse() -> onnx.SparseTensorProto:
 
 
 def read_a_file_in_a_sparse_constant(model: ModelProto) -> None:
-    add(model, constant(sparse_value=sparse()))
+    add(model, constant("sparse_value", sparse()))
 
 
 def read_a_file_in_a_sparse_initializer(model: ModelProto) -> None:
