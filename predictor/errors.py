@@ -26,6 +26,10 @@ class MissingBundleError(BundleError):
     """There is no bundle where one is looked for."""
 
 
+class UnreadableBundleError(BundleError):
+    """A bundle's file cannot be read, just now or at all."""
+
+
 class UnsignedBundleError(BundleError):
     """A bundle does not have the signature that is required."""
 

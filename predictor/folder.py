@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from predictor.errors import BundleError, MissingBundleError
+from predictor.errors import BundleError, MissingBundleError, UnreadableBundleError
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # A pipe is opened without waiting for who writes to it.
@@ -115,4 +115,4 @@ def _content(path: Path, descriptor: int, most_bytes: int) -> bytes:
 def _unreadable(path: Path, error: OSError) -> BundleError:
     if error.errno == errno.ELOOP:  # as O_NOFOLLOW has it
         return BundleError(f"{path} is a link, and a bundle's files are none")
-    return BundleError(f"cannot read {path}: {error.strerror}")
+    return UnreadableBundleError(f"cannot read {path}: {error.strerror}")
