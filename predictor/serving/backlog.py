@@ -25,6 +25,10 @@ class Overloaded(Exception):  # noqa: N818 - it is not an error of the request
         super().__init__("the server has too much to do; try again later")
 
 
+class ClientGone(Exception):  # noqa: N818 - nobody is left to whom it would be an error
+    """The client left in the middle of its request."""
+
+
 class Backlog:
     """Work that waits for `servers` that do it, in bytes of requests."""
 
