@@ -6,13 +6,20 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import onnx
-from onnx import ModelProto, numpy_helper
+from onnx import ModelProto, external_data_helper, numpy_helper
 
 from predictor import bundle, graph
 from predictor.bundle import Golden, Manifest
+from predictor.signature import Sign
 from predictor.training.pipeline import Trained
+from tests.mounted import Write
 
 Change = Callable[[ModelProto], None]
+
+
+def written(trained: Trained, sign: Sign | None = None) -> Write:
+    """Return what writes a bundle to a folder."""
+    return lambda folder: bundle.write(folder, trained.manifest, trained.files, sign)
 
 
 def changed(trained: Trained, change: Change) -> Trained:
@@ -56,3 +63,35 @@ def _answered(manifest: Manifest, model: bytes) -> Golden:
     values, lower, upper, _ = graph.predict(graph.load(model), contract, columns)
     native = manifest.golden.native
     return Golden(rows, values.tolist(), lower.tolist(), upper.tolist(), native)
+
+
+def another_contract(trained: Trained) -> Trained:
+    """Return a bundle of the same graph, which allows its columns more."""
+    contract = trained.manifest.contract
+    first, *others = contract.columns
+    wider = msgspec.structs.replace(first, maximum=first.maximum * 2)
+    contract = msgspec.structs.replace(contract, columns=(wider, *others))
+    version = bundle.version_of(contract, trained.files[bundle.MODEL])
+    manifest = msgspec.structs.replace(trained.manifest, contract=contract, version=version)
+    return Trained(manifest, trained.files)
+
+
+def another_name(trained: Trained) -> Trained:
+    """Return the bundle under the name of another model."""
+    return Trained(msgspec.structs.replace(trained.manifest, name="other"), trained.files)
+
+
+def wrong_answers(trained: Trained) -> Trained:
+    """Return a bundle whose graph does not predict what it promises."""
+    return changed(trained, lambda model: scale_leaves(model, 1.5))
+
+
+def hostile(trained: Trained) -> Trained:
+    """Return a bundle whose graph reads a file of the machine."""
+
+    def read_a_file(model: ModelProto) -> None:
+        tensor = numpy_helper.from_array(np.zeros(1), "secret")
+        external_data_helper.set_external_data(tensor, "/etc/passwd")
+        model.graph.initializer.append(tensor)
+
+    return changed(trained, read_a_file)

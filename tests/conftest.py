@@ -17,6 +17,10 @@ from predictor.training.pipeline import Trained
 from predictor.training.tracks import ANCHORED, Track
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the long form of tests that have one")
+
+
 def small(track: Track, *sizes: int) -> Track:
     """Return a track with fewer trees, to be fitted in a moment."""
     recipes = {name: Recipe(r.parameters, sizes) for name, r in track.recipes.items()}

@@ -10,7 +10,7 @@ from predictor import bundle
 from predictor.errors import BundleError, MissingBundleError
 from predictor.folder import opened
 from predictor.training.pipeline import Trained
-from tests.bundles import another_version
+from tests.bundles import another_version, written
 from tests.mounted import Mounted
 
 
@@ -24,7 +24,7 @@ def folder(trained: Trained, tmp_path: Path) -> Path:
 def mounted(trained: Trained, tmp_path: Path) -> Mounted:
     """Return a bundle as Kubernetes mounts the files of a ConfigMap."""
     mounted = Mounted(tmp_path / "mounted")
-    mounted.flip(trained)
+    mounted.put(written(trained))
     return mounted
 
 
@@ -44,7 +44,7 @@ def test_a_flip_while_a_bundle_is_read_does_not_mix_two_versions(
     trained: Trained, mounted: Mounted
 ) -> None:
     with opened(mounted.path, bundle.MANIFEST) as files:
-        mounted.flip(another_version(trained, 1), keep_old=True)
+        mounted.put(written(another_version(trained, 1)), keep_old=True)
         assert bundle.read_from(files).manifest == trained.manifest
     assert bundle.read(mounted.path).manifest != trained.manifest
 

@@ -1,6 +1,7 @@
 """Serving what is new in the bundle's folder, once it is known to be right."""
 
 import asyncio
+import gc
 import logging
 from enum import StrEnum
 from pathlib import Path
@@ -140,6 +141,8 @@ class Watcher:
     def _serve(self, engine: Engine) -> None:
         old = self._service.engine
         self._service.replace(engine)
+        # What a refused request raised holds itself, and with it an engine, until it is looked for.
+        asyncio.get_running_loop().call_later(self._settings.reload_seconds, gc.collect)
         self._note(old, is_served=False)
         self._note(engine, is_served=True)
         metrics.RELOADS.labels(Outcome.LOADED).inc()
