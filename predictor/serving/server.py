@@ -1,12 +1,13 @@
 """From settings to a running server: which ports, and how many processes."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from predictor.bundle import Manifest
+from predictor.bundle import Bundle, Manifest
 from predictor.serving.bundles.source import bundle_of, origin_of
 from predictor.serving.processes import cpus, ports, workers
 from predictor.serving.processes.ports import address
@@ -31,13 +32,17 @@ def serve(settings: Settings) -> None:
         limit = "none" if allowed is None else f"{allowed:g}"
         logger.info("CPU limit: %s; workers: %d; threads of each: %d", limit, count, threads)
         if count > 1:
-            bundle = bundle_of(settings)  # a bad one starts no process
-            announce = partial(_announce, used, bundle.manifest, bundle.folder)
+            announce = _announcement(used, bundle_of(used))  # a bad one starts no process
             workers.keep(used, bound.listeners, threads, announce)
         else:
             from predictor.serving.processes.worker import work
 
             work(used, bound.listeners[0], threads, lambda e: _announce(used, e.manifest, e.folder))
+
+
+def _announcement(settings: Settings, bundle: Bundle) -> Callable[[], None]:
+    """Return what says that a bundle is served, without its graph."""
+    return partial(_announce, settings, bundle.manifest, bundle.folder)
 
 
 def _announce(settings: Settings, manifest: Manifest, folder: Path) -> None:

@@ -1,6 +1,8 @@
 """A bundle that changes while it is served. `--long` swaps a hundred times, and prints figures."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +28,7 @@ from tests.bundles import (
 )
 from tests.keys import key_pair
 from tests.mounted import Mounted, Plain, Write
-from tests.protocol.process import Server, running
+from tests.protocol.process import PREDICTOR, START_SECONDS, Server, running
 from tests.protocol.versions import asking, expected
 
 # Often, so that a test is short; and nothing is refused because the machine is slow.
@@ -198,6 +200,106 @@ def test_good_bundles_are_swapped_in_and_bad_ones_not_and_no_request_fails(
         assert len(lines(server, "is served as before")) == sum(counts.values())
         assert "Traceback" not in server.log.read_text()
     with capsys.disabled():
-        print(f"\n{kind.__name__}: {2 * swaps} swaps, half of them refused: {dict(counts)}")
-        print(f"{sum(asked.requests.values())} requests, none failed: {dict(asked.requests)}")
-        print(swapped)
+        sys.stdout.write(
+            f"\n{kind.__name__}: {2 * swaps} swaps, of which were refused {counts}\n"
+            f"{asked.requests.total()} requests, none failed: {dict(asked.requests)}\n{swapped}"
+        )
+
+
+def wait_until_loaded(server: Server, folder: Plain | Mounted, version: Trained) -> None:
+    folder.put(written(version))
+    wait_for_version(server, version.manifest.version)
+
+
+def test_every_worker_swaps_and_the_metrics_say_what_is_served(
+    trained: Trained, tmp_path: Path
+) -> None:
+    versions = [another_version(trained, number) for number in range(2)]
+    answers = {version: found for v in versions for version, found in expected(v).items()}
+    old, new = (version.manifest.version for version in versions)
+    folder = Mounted(tmp_path / "bundle")
+    folder.put(written(versions[0]))
+    with running(folder.path, WORKERS="2", **SETTINGS) as server:
+        with asking(server, versions[0].manifest, answers) as asked:
+            folder.put(written(versions[1]))
+            wait_for_outcome(server, "loaded", 2)
+        assert asked.failures == []
+        assert metric(server, "predictor_model_info", "version") == {old: 0, new: 1}
+        assert {served(server)["model_version"] for _ in range(20)} == {new}
+
+
+def test_a_folder_that_vanishes_changes_nothing_until_a_bundle_is_there_again(
+    trained: Trained, tmp_path: Path
+) -> None:
+    versions = [another_version(trained, number) for number in range(3)]
+    answers = {version: found for v in versions for version, found in expected(v).items()}
+    folder = Plain(tmp_path / "bundle")
+    folder.put(written(versions[0]))
+    with running(folder.path, **SETTINGS) as server:
+        with asking(server, versions[0].manifest, answers) as asked:
+            folder.path.rename(tmp_path / "elsewhere")
+            wait_for_outcome(server, "missing", 1)
+            assert served(server)["model_version"] == versions[0].manifest.version
+            (tmp_path / "elsewhere").rename(folder.path)
+            wait_for_outcome(server, "unchanged", 1)
+            wait_until_loaded(server, folder, versions[1])
+        assert asked.failures == []
+        assert len(lines(server, "WARNING no bundle at")) == 1
+
+
+def model_info(server: Server) -> dict[str, float]:
+    return metric(server, "predictor_model_info", "origin")
+
+
+def test_a_missing_bundle_is_replaced_by_the_embedded_one_when_told_so(
+    trained: Trained, tmp_path: Path
+) -> None:
+    embedded, folder = tmp_path / "embedded", Plain(tmp_path / "bundle")
+    written(trained)(embedded)
+    settings = {"EMBEDDED_BUNDLE": str(embedded), "FALLBACK_TO_EMBEDDED": "true", **SETTINGS}
+    with running(folder.path, **settings) as server:
+        assert served(server)["origin"] == "embedded"
+        assert model_info(server) == {"embedded": 1}
+        assert lines(server, f"WARNING no bundle at {folder.path}")
+        assert lines(server, f"of {embedded} (embedded) on")
+        wait_until_loaded(server, folder, another_version(trained, 1))
+        assert served(server)["origin"] == "external"
+        assert served(server)["source"] == str(folder.path)
+        assert model_info(server) == {"embedded": 0, "external": 1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "damage", "sentence"),
+    [
+        ({"FALLBACK_TO_EMBEDDED": "false"}, None, "no bundle at"),
+        ({"FALLBACK_TO_EMBEDDED": "true"}, flipped, "model.onnx is damaged"),
+        (
+            {"FALLBACK_TO_EMBEDDED": "true", "EMBEDDED_BUNDLE": ""},
+            None,
+            "FALLBACK_TO_EMBEDDED is true, and EMBEDDED_BUNDLE names no folder",
+        ),
+    ],
+)
+def test_no_other_bundle_is_served_in_the_place_of_one_unless_it_is_missing_and_told_so(
+    trained: Trained,
+    tmp_path: Path,
+    settings: dict[str, str],
+    damage: Callable[[bytes], bytes] | None,
+    sentence: str,
+) -> None:
+    written(trained)(tmp_path / "embedded")
+    if damage:
+        damaged(written(trained), MODEL, damage)(tmp_path / "bundle")
+    ended = subprocess.run(
+        [*PREDICTOR, "serve", "--bundle", str(tmp_path / "bundle")],
+        env=os.environ
+        | {"EMBEDDED_BUNDLE": str(tmp_path / "embedded"), "PORT": "0", "GRPC_PORT": "0"}
+        | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=START_SECONDS,
+    )
+    assert ended.returncode == 1
+    assert sentence in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -45,15 +45,15 @@ def work(
     sys.setswitchinterval(SWITCH_SECONDS)
     _allow_descriptors()
     seen = reload.look(settings)
-    engine = Engine(bundle_of(settings))
+    # Nothing but the service holds the engine, so that one that is replaced is gone.
+    service = Service(Engine(bundle_of(settings)), settings, threads)
     if settings.access_log:
         access.log_lines()
-    service = Service(engine, settings, threads)
     watcher = reload.Watcher(service, settings, seen)
 
     def started() -> None:
         watcher.start()
-        ready(engine)
+        ready(service.engine)
 
     server = _Server(_config(service, settings), service, settings, started)
     gc.collect()
