@@ -9,17 +9,46 @@ import onnx
 from onnx import ModelProto, external_data_helper, numpy_helper
 
 from predictor import bundle, graph
-from predictor.bundle import Golden, Manifest
-from predictor.signature import Sign
+from predictor.bundle import MANIFEST, SIGNATURE, Golden, Manifest
+from predictor.signature import signer
 from predictor.training.pipeline import Trained
 from tests.mounted import Write
 
 Change = Callable[[ModelProto], None]
 
 
-def written(trained: Trained, sign: Sign | None = None) -> Write:
+def written(trained: Trained) -> Write:
     """Return what writes a bundle to a folder."""
-    return lambda folder: bundle.write(folder, trained.manifest, trained.files, sign)
+    return lambda folder: bundle.write(folder, trained.manifest, trained.files)
+
+
+def damaged(write: Write, name: str, damage: Callable[[bytes], bytes]) -> Write:
+    """Return what writes a bundle, and then changes a file of it."""
+
+    def write_damaged(folder: Path) -> None:
+        write(folder)
+        (folder / name).write_bytes(damage((folder / name).read_bytes()))
+
+    return write_damaged
+
+
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def halved(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def signed(write: Write, key: Path) -> Write:
+    """Return what writes a bundle, and signs it as it is."""
+
+    def write_signed(folder: Path) -> None:
+        write(folder)
+        (folder / SIGNATURE).write_bytes(signer(key)((folder / MANIFEST).read_bytes()))
+
+    return write_signed
 
 
 def changed(trained: Trained, change: Change) -> Trained:
