@@ -1,7 +1,7 @@
 """A bundle that changes while it is served. `--long` swaps a hundred times, and prints figures."""
 
 import os
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -110,7 +110,7 @@ def test_good_bundles_are_swapped_in_and_bad_ones_not_and_no_request_fails(
     tmp_path: Path,
     kind: type[Plain | Mounted],
     pytestconfig: pytest.Config,
-    capsys: pytest.CaptureFixture[str],
+    say: Callable[[str], None],
 ) -> None:
     swaps = 50 if pytestconfig.getoption("long") else 6
     versions = [another_version(trained, number) for number in range(swaps + 1)]
@@ -139,11 +139,9 @@ def test_good_bundles_are_swapped_in_and_bad_ones_not_and_no_request_fails(
         assert counts.pop("loaded") == swaps
         assert len(lines(server, "is served as before")) == sum(counts.values())
         assert "Traceback" not in server.log.read_text()
-    with capsys.disabled():
-        sys.stdout.write(
-            f"\n{kind.__name__}: {2 * swaps} swaps, of which were refused {counts}\n"
-            f"{asked.requests.total()} requests, none failed: {dict(asked.requests)}\n{swapped}\n"
-        )
+    say(f"{kind.__name__}: {2 * swaps} swaps, of which were refused {counts}")
+    say(f"{asked.requests.total()} requests, none failed: {dict(asked.requests)}")
+    say(f"{swapped}\n")
 
 
 def test_every_worker_swaps_and_the_metrics_say_what_is_served(
