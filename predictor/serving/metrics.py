@@ -48,15 +48,19 @@ REQUESTS = Counter(
 CONNECTIONS_CUT = Counter(
     "predictor_connections_cut", "Connections ended for what their clients do", ["reason"]
 )
+DENIED = Counter("predictor_denied", "Requests that were not let in, by reason", ["reason"])
 ROWS = Counter("predictor_rows", "Rows predicted", ["model_name"])
 WARNINGS = Counter(
     "predictor_warnings", "Rows answered in doubt, by warning", ["model_name", "warning"]
 )
 MODEL_INFO = Gauge(
     "predictor_model_info",
-    "1 for the model that is served",
-    ["model_name", "version"],
+    "1 for the model that is served, 0 for one that was",
+    ["model_name", "version", "origin"],
     multiprocess_mode="livemax",
+)
+RELOADS = Counter(
+    "predictor_reloads", "Bundles found in the watched folder, by what became of them", ["outcome"]
 )
 
 

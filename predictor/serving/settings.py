@@ -14,12 +14,18 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     """How to serve; the environment variable of each has its name in capitals.
 
+    `reload_seconds` is how often the bundle's folder is looked at;
     `require_signature` is the file of the public key whose signature a bundle needs, if any;
     `drain_seconds` is how long requests in flight may take after SIGTERM, `max_wait_seconds` how
     long one may wait for its turn, and `max_buffered_bytes` how much of requests a worker holds.
     """
 
     bundle: Annotated[str, msgspec.Meta(min_length=1)] = "bundle"
+    # Where the image has one of its own.
+    embedded_bundle: str = ""
+    fallback_to_embedded: bool = False
+    # 0 is never.
+    reload_seconds: Annotated[float, msgspec.Meta(ge=0)] = 5.0
     # Without it none is required; an empty one is a mistake, not a wish.
     require_signature: Annotated[str, msgspec.Meta(min_length=1)] = ""
     listen_host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
@@ -38,6 +44,17 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     transfer_seconds: Annotated[int, msgspec.Meta(ge=1)] = 30
     grpc_connection_seconds: Annotated[int, msgspec.Meta(ge=0)] = 4
     drain_seconds: Annotated[int, msgspec.Meta(ge=0)] = 20
+    api_keys_file: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    jwt_jwks: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    jwt_issuer: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    jwt_audience: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    tls_cert_file: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    tls_key_file: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    tls_client_ca_file: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    # Requests a second of one principal, to one worker; 0 is any number.
+    rate_limit: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 0.0
+    # How many of them at once; 0 is those of a second.
+    rate_burst: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 NAMES = tuple(field.encode_name for field in msgspec.structs.fields(Settings))

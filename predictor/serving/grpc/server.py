@@ -26,6 +26,9 @@ from predictor.serving.grpc import inference_pb2 as pb
 from predictor.serving.grpc import messages
 from predictor.serving.grpc.drain import Calls
 from predictor.serving.processes.ports import address
+from predictor.serving.security.gate import Gate
+from predictor.serving.security.interceptor import Interceptor
+from predictor.serving.security.tls import Tls
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 from predictor.serving.steps import Encode
@@ -119,9 +122,10 @@ class Server:
     calls: Calls
 
 
-def make_server(service: Service, settings: Settings) -> Server:
-    """Return a server that listens on no port yet."""
-    server = grpc.aio.server(options=_options(settings))
+def make_server(service: Service, settings: Settings, gate: Gate | None = None) -> Server:
+    """Return a server that listens on no port yet, for those whom the gate lets pass."""
+    interceptors = [Interceptor(gate)] if gate else []
+    server = grpc.aio.server(interceptors=interceptors, options=_options(settings))
     health_of, calls = _Health(), Calls()
     inference = _Inference(service)
     handlers: dict[str, Handler] = {
@@ -205,11 +209,14 @@ async def _answer(
         return grpc.StatusCode.INTERNAL, "internal error"
 
 
-def listen(server: Server, settings: Settings) -> None:
+def listen(server: Server, settings: Settings, tls: Tls | None = None) -> None:
     """Listen on the port for gRPC; raises SettingsError when it cannot be had."""
     where = address(settings.listen_host, settings.grpc_port)
     try:
-        server.grpc.add_insecure_port(where)
+        if tls is None:
+            server.grpc.add_insecure_port(where)
+        else:
+            server.grpc.add_secure_port(where, tls.for_grpc())
     except RuntimeError as error:
         message = f"cannot listen on {where} for gRPC"
         raise SettingsError(message) from error

@@ -18,16 +18,19 @@ import uvicorn
 from prometheus_client import disable_created_metrics
 
 from predictor.errors import PredictorError, SettingsError
-from predictor.serving import access, metrics
+from predictor.serving import access
+from predictor.serving.bundles import reload
+from predictor.serving.bundles.source import bundle_of
 from predictor.serving.connections.drain import drain
 from predictor.serving.connections.listeners import open_again
 from predictor.serving.connections.watch import Watch
-from predictor.serving.engine import Engine, bundle_of
+from predictor.serving.engine import Engine
 from predictor.serving.grpc import drain as grpc_drain
 from predictor.serving.grpc import server as grpc_server
 from predictor.serving.processes.child import READY
 from predictor.serving.rest.express import ExpressProtocol
 from predictor.serving.rest.routes import application, predictions
+from predictor.serving.security.secured import OPEN, Security, secured
 from predictor.serving.service import Service
 from predictor.serving.settings import LOG_FORMAT, Settings
 
@@ -48,12 +51,19 @@ def work(
     disable_created_metrics()  # type: ignore[no-untyped-call] # they would double what is scraped
     sys.setswitchinterval(SWITCH_SECONDS)
     _allow_descriptors()
-    engine = Engine(bundle_of(settings))
-    metrics.MODEL_INFO.labels(engine.manifest.name, engine.manifest.version).set(1)
+    seen = reload.look(settings)
+    # Nothing but the service holds the engine, so that one that is replaced is gone.
+    service = Service(Engine(bundle_of(settings)), settings, threads)
     if settings.access_log:
         access.log_lines()
-    service = Service(engine, settings, threads)
-    server = _Server(service, settings, lambda: ready(engine))
+    security = secured(settings)
+    watcher = reload.Watcher(service, settings, seen)
+
+    def started() -> None:
+        watcher.start()
+        ready(service.engine)
+
+    server = _Server(service, settings, started, security)
     gc.collect()
     gc.freeze()  # what is here now stays: no later collection need look at it
     # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.
@@ -64,16 +74,25 @@ def work(
 class _Server(uvicorn.Server):
     """uvicorn's server, and gRPC's beside it."""
 
-    def __init__(self, service: Service, settings: Settings, ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        settings: Settings,
+        ready: Callable[[], None],
+        security: Security = OPEN,
+    ) -> None:
         self._watch = Watch(settings)
-        super().__init__(_config(service, settings, self._watch))
+        super().__init__(_config(service, settings, self._watch, security))
+        self._security = security
         self._service = service
         self._settings = settings
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._grpc = grpc_server.make_server(self._service, self._settings)
-        grpc_server.listen(self._grpc, self._settings)
+        security = self._security
+        await security.start()
+        self._grpc = grpc_server.make_server(self._service, self._settings, security.gate)
+        grpc_server.listen(self._grpc, self._settings, security.tls)
         await self._grpc.grpc.start()
         self._loop = asyncio.get_running_loop()
         for listener in sockets or []:
@@ -103,6 +122,7 @@ class _Server(uvicorn.Server):
                 self._grpc.grpc, self._grpc.calls, self._settings, lambda: self.force_exit
             ),
         )
+        self._security.stop()
 
 
 def _allow_descriptors() -> None:
@@ -121,11 +141,14 @@ def _listen(listener: socket.socket) -> None:
         raise SettingsError(message) from error
 
 
-def _config(service: Service, settings: Settings, watch: Watch) -> uvicorn.Config:
+def _config(
+    service: Service, settings: Settings, watch: Watch, security: Security
+) -> uvicorn.Config:
     routes = {path.encode(): route for path, route in predictions(service).items()}
-    protocol = partial(ExpressProtocol, watch, service, routes, settings.max_body_bytes)
-    return uvicorn.Config(
-        application(service, settings),
+    gate = security.gate
+    protocol = partial(ExpressProtocol, watch, service, routes, settings.max_body_bytes, gate)
+    config = uvicorn.Config(
+        application(service, settings, gate),
         http=protocol,  # type: ignore[arg-type] # it makes what uvicorn takes a type for
         ws="none",
         lifespan="off",
@@ -136,6 +159,9 @@ def _config(service: Service, settings: Settings, watch: Watch) -> uvicorn.Confi
         proxy_headers=False,
         backlog=BACKLOG,
     )
+    config.load()
+    config.ssl = security.tls.context if security.tls else None
+    return config
 
 
 def main(arguments: list[str]) -> int:

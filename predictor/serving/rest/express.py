@@ -7,6 +7,7 @@ write. Whatever is unusual about a request or its connection sends it the long w
 where it gets the same answer.
 """
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 from time import perf_counter
@@ -22,6 +23,8 @@ from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Engine
 from predictor.serving.rest.http import JSON_TYPE, Request, Response, gather, refused
 from predictor.serving.rest.routes import Predict
+from predictor.serving.security.asgi import PEER, peer_of
+from predictor.serving.security.gate import Gate
 from predictor.serving.service import SMALL_BYTES, Service
 from predictor.serving.steps import Encode
 
@@ -51,7 +54,16 @@ class _Cycle:
 class ExpressProtocol(Connection):
     """A connection with the short way."""
 
-    __slots__ = ("_arriving", "_held_bytes", "_limit_bytes", "_refused", "_routes", "_service")
+    __slots__ = (
+        "_arriving",
+        "_gate",
+        "_held_bytes",
+        "_limit_bytes",
+        "_peer",
+        "_refused",
+        "_routes",
+        "_service",
+    )
 
     def __init__(
         self,
@@ -59,16 +71,25 @@ class ExpressProtocol(Connection):
         service: Service,
         routes: Mapping[bytes, Predict],
         limit_bytes: int,
+        gate: Gate | None = None,
         **uvicorns: Any,  # noqa: ANN401 - they are handed on
     ) -> None:
-        """Take the routes by their URLs, and how large a body may be."""
+        """Take the routes by their URLs, how large a body may be, and who may ask."""
         super().__init__(watch, **uvicorns)
         self._service = service
         self._routes = routes
         self._limit_bytes = min(limit_bytes, SMALL_BYTES)
+        self._gate = gate
         self._arriving: Request | None = None  # by the short way
         self._held_bytes = 0  # of it
         self._refused: Overloaded | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin a connection, and note who is at its other end if that is asked for."""
+        super().connection_made(transport)
+        if self._gate is not None:
+            self._peer = peer_of(transport)
+            self.app_state = {**self.app_state, PEER: self._peer}
 
     def on_headers_complete(self) -> None:
         """Begin a request, by the short way if it is as usual."""
@@ -98,6 +119,8 @@ class ExpressProtocol(Connection):
             and parser.get_http_version() == "1.1"
             and (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
+            # Whom the gate does not let pass it refuses on the long way.
+            and (self._gate is None or isinstance(self._gate.judge(headers, self._peer), str))
         )
 
     def on_body(self, body: bytes) -> None:
