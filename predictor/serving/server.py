@@ -8,9 +8,11 @@ import msgspec
 
 from predictor.bundle import Manifest
 from predictor.serving.engine import bundle_of
+from predictor.serving.observability import logs
+from predictor.serving.observability.lines import fields
 from predictor.serving.processes import cpus, ports, workers
 from predictor.serving.processes.ports import address
-from predictor.serving.settings import LOG_FORMAT, Settings
+from predictor.serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +23,7 @@ def serve(settings: Settings) -> None:
     Raises BundleError, SettingsError or ServerError when it cannot start; nothing was answered by
     then.
     """
-    logging.basicConfig(level=settings.log_level, format=LOG_FORMAT)
+    logs.configure(settings.log_format, settings.log_level)
     allowed = cpus.limit()
     # A limit is there to be used up; without one a server should not take a whole machine.
     count = settings.workers or max(1, int(allowed or 1))
@@ -44,7 +46,12 @@ def _announce(settings: Settings, manifest: Manifest) -> None:
     url = f"http://{address(settings.listen_host, settings.port)}"
     grpc = f"gRPC on {address(settings.listen_host, settings.grpc_port)}"
     source = Path(settings.bundle).resolve()
-    logger.info("serving %s %s of %s on %s, %s", manifest.name, manifest.version, source, url, grpc)
+    served = fields(model_name=manifest.name, model_version=manifest.version)
+    logger.info(
+        "serving %s %s of %s on %s, %s",
+        *(manifest.name, manifest.version, source, url, grpc),
+        extra=served,
+    )
     logger.info("try %s", _example(manifest, url))
 
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import grpc
@@ -22,6 +21,8 @@ from predictor.serving.decoding.tensors import PLATFORM, SERVER_NAME, metadata
 from predictor.serving.engine import Engine
 from predictor.serving.grpc import inference_pb2 as pb
 from predictor.serving.grpc import messages
+from predictor.serving.observability.arrivals import REQUEST_ID, TRACEPARENT, Arrival, arrived
+from predictor.serving.observability.lines import fields
 from predictor.serving.processes.ports import address
 from predictor.serving.service import Encode, Service
 from predictor.serving.settings import Settings
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[Any], Awaitable[Message]]
 
+NAME = REQUEST_ID.decode()
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 
 
@@ -130,9 +132,10 @@ def _method(name: str, handler: Handler) -> "grpc.RpcMethodHandler[bytes, bytes]
     route = f"/{SERVICE.full_name}/{name}"
 
     async def respond(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
-        start = perf_counter()
-        code, answer = await _answer(route, handler, request_type, request)
-        answered(route, "GRPC", code.name, start)
+        arrival = _arrived(context)
+        code, answer = await _answer(route, handler, request_type, request, arrival)
+        answered(route, "GRPC", code.name, arrival)
+        context.set_trailing_metadata(((NAME, arrival.request_id.decode()),))
         if isinstance(answer, str):
             await context.abort(code, answer)
         return answer
@@ -140,11 +143,18 @@ def _method(name: str, handler: Handler) -> "grpc.RpcMethodHandler[bytes, bytes]
     return grpc.unary_unary_rpc_method_handler(respond)
 
 
+def _arrived(context: "grpc.aio.ServicerContext[bytes, bytes]") -> Arrival:
+    # gRPC lets metadata be printable ASCII only, but for names that end in -bin.
+    sent = {key.encode(): str(value).encode() for key, value in context.invocation_metadata() or ()}
+    return arrived(sent.get(REQUEST_ID), sent.get(TRACEPARENT))
+
+
 async def _answer(
     route: str,
     handler: Handler,
     request_type: type[Message],
     request: bytes,
+    arrival: Arrival,
 ) -> tuple[grpc.StatusCode, bytes | str]:
     """Return a status, and the answer's bytes or what is wrong."""
     try:
@@ -158,7 +168,8 @@ async def _answer(
     except _NotFound as error:
         return grpc.StatusCode.NOT_FOUND, str(error)
     except Exception:
-        logger.exception("%s failed", route)
+        named = fields(request_id=arrival.request_id.decode())
+        logger.exception("%s failed", route, extra=named)
         return grpc.StatusCode.INTERNAL, "internal error"
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import os
 import signal
 import socket
@@ -18,11 +17,12 @@ from predictor.errors import PredictorError, SettingsError
 from predictor.serving import access, metrics
 from predictor.serving.engine import Engine, bundle_of
 from predictor.serving.grpc import server as grpc_server
+from predictor.serving.observability import logs, traces
 from predictor.serving.processes.workers import READY
 from predictor.serving.rest.express import ExpressProtocol
 from predictor.serving.rest.routes import application, predictions
 from predictor.serving.service import Service
-from predictor.serving.settings import LOG_FORMAT, Settings
+from predictor.serving.settings import Settings
 
 BACKLOG = 2048
 # Python lets a thread that computes go on for this long while another waits. The default, 5 ms, is
@@ -50,7 +50,8 @@ def work(
     gc.freeze()  # what is here now stays: no later collection need look at it
     # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    server.run(sockets=[listener])
+    with traces.exported():
+        server.run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -69,6 +70,7 @@ class _Server(uvicorn.Server):
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(logs.loop_failed)
         self._grpc = grpc_server.make_server(self._service, self._settings)
         grpc_server.listen(self._grpc, self._settings)
         await self._grpc.start()
@@ -116,7 +118,7 @@ def main(arguments: list[str]) -> int:
     the process that started it is no more.
     """
     settings = msgspec.json.decode(arguments[0], type=Settings)
-    logging.basicConfig(level=settings.log_level, format=LOG_FORMAT)
+    logs.configure(settings.log_format, settings.log_level)
     listener = socket.socket(fileno=int(arguments[1]))
 
     def ready(_engine: Engine) -> None:
@@ -126,7 +128,7 @@ def main(arguments: list[str]) -> int:
     try:
         work(settings, listener, int(arguments[2]), ready)
     except PredictorError as error:
-        sys.stderr.write(f"predictor: {error}\n")
+        logs.end(str(error))
         return 1
     return 0
 

@@ -10,14 +10,14 @@ where it gets the same answer.
 import asyncio
 from collections.abc import Mapping
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from predictor.serving.access import answered
-from predictor.serving.rest.http import JSON_TYPE, Request, Response, refused
+from predictor.serving.observability.arrivals import REQUEST_ID, TRACEPARENT, Arrival, arrived
+from predictor.serving.rest.http import JSON_TYPE, Request, Response, refusal, refused
 from predictor.serving.rest.routes import Predict
 from predictor.serving.service import SMALL_BYTES, Service
 
@@ -27,8 +27,8 @@ UNUSUAL = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 class _Cycle:
     """What uvicorn looks at of a request that is being answered."""
 
-    def __init__(self) -> None:
-        self.start = perf_counter()
+    def __init__(self, arrival: Arrival) -> None:
+        self.arrival = arrival
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = True
@@ -57,7 +57,8 @@ class ExpressProtocol(HttpToolsProtocol):
         headers = dict(self.headers)
         if self._is_usual(headers):
             self._arriving = Request([], headers)
-            self.cycle = _Cycle()  # type: ignore[assignment] # as far as it is looked at
+            arrival = arrived(headers.get(REQUEST_ID), headers.get(TRACEPARENT))
+            self.cycle = _Cycle(arrival)  # type: ignore[assignment] # as far as it is looked at
         else:
             super().on_headers_complete()
 
@@ -95,23 +96,24 @@ class ExpressProtocol(HttpToolsProtocol):
 
     def _deliver(self, cycle: _Cycle, path: str, outcome: Response | Exception) -> None:
         if isinstance(outcome, Exception):
-            outcome = refused(outcome, f"POST {path}", invalid_input=400)
-        answered(path, "POST", outcome.status, cycle.start)
+            outcome = refused(outcome, f"POST {path}", cycle.arrival, invalid_input=400)
+        answered(path, "POST", outcome.status, cycle.arrival)
         cycle.response_complete = True
         if not self.transport.is_closing():
-            self.transport.write(self._encoded(outcome, keep_alive=cycle.keep_alive))
+            name = (REQUEST_ID, cycle.arrival.request_id)
+            self.transport.write(self._encoded(outcome, name, keep_alive=cycle.keep_alive))
             if not cycle.keep_alive:
                 self.transport.close()
         self.on_response_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - it is uvicorn's own text
         """Refuse what is not HTTP in the form of every other refusal, and close."""
-        refusal = refused(HTTPException(400, "this is not HTTP"), "", invalid_input=400)
-        self.transport.write(self._encoded(refusal, keep_alive=False))
+        response = refusal(HTTPException(400, "this is not HTTP"), invalid_input=400)
+        self.transport.write(self._encoded(response, keep_alive=False))
         self.transport.close()
 
-    def _encoded(self, response: Response, *, keep_alive: bool) -> bytes:
-        headers = [*self.server_state.default_headers, *response.encoded_headers()]
+    def _encoded(self, response: Response, *more: tuple[bytes, bytes], keep_alive: bool) -> bytes:
+        headers = [*self.server_state.default_headers, *response.encoded_headers(), *more]
         if not keep_alive:
             headers.append((b"connection", b"close"))
         lines = [b"%b: %b\r\n" % header for header in headers]
