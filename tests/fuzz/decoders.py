@@ -23,6 +23,7 @@ from predictor.serving.grpc.inference_pb2 import ModelInferRequest
 from predictor.serving.rest import v1, v2
 from predictor.serving.rest.http import Request
 from predictor.serving.service import Service
+from predictor.serving.settings import Settings
 from predictor.training.columns import CONTRACT
 from tests import generated
 
@@ -32,7 +33,7 @@ LENGTH_BYTES = 2
 
 MANIFEST = SimpleNamespace(contract=CONTRACT, name="energy")
 ENGINE: Any = SimpleNamespace(manifest=MANIFEST, predict=None)
-SERVICE = Service(cast(Engine, ENGINE), MAX_ROWS)
+SERVICE = Service(cast(Engine, ENGINE), Settings(max_rows=MAX_ROWS))
 LIMITS = Limits(CONTRACT)
 
 

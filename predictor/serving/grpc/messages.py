@@ -26,7 +26,8 @@ from predictor.serving.grpc.inference_pb2 import (
     ModelInferRequest,
     ModelInferResponse,
 )
-from predictor.serving.service import Encode, Service
+from predictor.serving.service import Service
+from predictor.serving.steps import Encode
 
 # Where a tensor's elements are, by its datatype.
 FIELDS = {

@@ -16,6 +16,7 @@ from predictor.bundle import Manifest
 from predictor.contract import quote
 from predictor.errors import InvalidInput, SettingsError
 from predictor.serving.access import answered
+from predictor.serving.backlog import Overloaded
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.tensors import PLATFORM, SERVER_NAME, metadata
 from predictor.serving.engine import Engine
@@ -24,8 +25,9 @@ from predictor.serving.grpc import messages
 from predictor.serving.observability.arrivals import REQUEST_ID, TRACEPARENT, Arrival, arrived
 from predictor.serving.observability.lines import fields
 from predictor.serving.processes.ports import address
-from predictor.serving.service import Encode, Service
+from predictor.serving.service import Service
 from predictor.serving.settings import Settings
+from predictor.serving.steps import Encode
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +75,10 @@ class _Inference:
 
     async def model_infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
         decode = partial(_decode, self._service, request)
-        return await self._service.answer(request.ByteSize(), decode)
+        size_bytes = request.ByteSize()
+        with self._service.arriving(size_bytes) as take:
+            take(size_bytes)
+            return await self._service.answer(size_bytes, decode)
 
 
 def _decode(
@@ -167,6 +172,8 @@ async def _answer(
         return grpc.StatusCode.INVALID_ARGUMENT, str(error)
     except _NotFound as error:
         return grpc.StatusCode.NOT_FOUND, str(error)
+    except Overloaded as error:
+        return grpc.StatusCode.UNAVAILABLE, str(error)
     except Exception:
         named = fields(request_id=arrival.request_id.decode())
         logger.exception("%s failed", route, extra=named)

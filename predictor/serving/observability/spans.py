@@ -25,9 +25,16 @@ from predictor.serving.observability.arrivals import Arrival, parent
 SERVICE_NAME = "energy-predictor"
 UNKNOWN = "unknown_service"
 # What OpenTelemetry knows; a method of another name has the attribute `_OTHER`.
-METHODS = frozenset("CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT TRACE".split())
+METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
 # The statuses of gRPC that are a server's fault.
-FAULTS = frozenset("DATA_LOSS DEADLINE_EXCEEDED INTERNAL UNAVAILABLE UNIMPLEMENTED UNKNOWN".split())
+FAULTS = {
+    "DATA_LOSS",
+    "DEADLINE_EXCEEDED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "UNIMPLEMENTED",
+    "UNKNOWN",
+}
 
 
 class _Told(NamedTuple):

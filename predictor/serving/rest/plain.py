@@ -16,6 +16,7 @@ from predictor import __version__
 from predictor.bundle import Manifest
 from predictor.contract import LOWER, UPPER, WARNINGS, Target
 from predictor.errors import InvalidInput
+from predictor.serving.backlog import Overloaded
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Doubt, Prediction
 from predictor.serving.rest import http
@@ -101,7 +102,7 @@ def plain_api(service: Service, settings: Settings) -> FastAPI:
     add_page(app)
     _add_state(app, service)
     _add_predictions(app, service, settings)
-    for kind in (HTTPException, InvalidInput, Exception):
+    for kind in (HTTPException, InvalidInput, Overloaded, Exception):
         app.add_exception_handler(kind, _refuse)  # type: ignore[arg-type] # any ASGI app will do
     return app
 
@@ -148,11 +149,14 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
     async def respond(
         request: Request, decode: Callable[[bytes], Batch], encode: _Encode
     ) -> Response:
-        received = await http.read(request.scope, request.receive, settings.max_body_bytes)
-        content = await service.answer(
-            received.size_bytes,
-            lambda engine: (decode(received.body), partial(encode, engine.manifest)),
-        )
+        limit = settings.max_body_bytes
+        headers = http.headers_of(request.scope, limit)
+        with service.arriving(http.declared_bytes(headers)) as take:
+            received = await http.read(request.receive, headers, limit, take)
+            content = await service.answer(
+                received.size_bytes,
+                lambda engine: (decode(received.body), partial(encode, engine.manifest)),
+            )
         return Response(content, media_type=http.JSON)
 
     @app.post("/predict", response_model=one, openapi_extra=_body(row, example), responses=ERRORS)

@@ -26,8 +26,9 @@ from predictor.serving.rest.http import (
     Send,
 )
 from predictor.serving.rest.plain import plain_api
-from predictor.serving.service import Encode, Service
+from predictor.serving.service import Service
 from predictor.serving.settings import Settings
+from predictor.serving.steps import Encode
 
 # The protocols that machines speak; everything else belongs to the API that people read.
 PROTOCOLS = ("/v1/", "/v2/")
@@ -52,14 +53,22 @@ def application(service: Service, settings: Settings) -> App:
     plain = plain_api(service, settings)
     model = _model(service.engine)
 
+    async def predicted(
+        scope: Scope, receive: Receive, route: Predict, version: str | None
+    ) -> Response:
+        limit = settings.max_body_bytes
+        headers = http.headers_of(scope, limit, route.content_types)
+        with service.arriving(http.declared_bytes(headers)) as take:
+            request = await http.read(receive, headers, limit, take)
+            decode = partial(_decode, route, request, version)
+            return await service.answer(request.size_bytes, decode)
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path, version, template = _split(scope["path"], model)
         if path in predict:
             _match(scope, "POST", template)
             route = predict[path]
-            request = await http.read(scope, receive, settings.max_body_bytes, route.content_types)
-            decode = partial(_decode, route, request, version)
-            response = await service.answer(request.size_bytes, decode)
+            response = await predicted(scope, receive, route, version)
         elif path in read:
             _match(scope, "GET", template)
             _check(version, service.engine)

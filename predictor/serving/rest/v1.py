@@ -7,7 +7,8 @@ from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.rest.answers import answer
 from predictor.serving.rest.http import Request, Response
 from predictor.serving.rest.numbers import json_array
-from predictor.serving.service import Encode, Service
+from predictor.serving.service import Service
+from predictor.serving.steps import Encode
 
 
 def models(engine: Engine) -> Response:

@@ -24,7 +24,8 @@ from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.rest import http, messages
 from predictor.serving.rest.messages import NONE, InputTensor, OutputTensor, Parameters, Response
 from predictor.serving.rest.numbers import json_array
-from predictor.serving.service import Encode, Service
+from predictor.serving.service import Service
+from predictor.serving.steps import Encode
 
 HEADER = binary.HEADER.lower().encode()
 
