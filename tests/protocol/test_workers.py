@@ -19,7 +19,7 @@ from predictor.errors import SettingsError
 from predictor.serving.grpc import inference_pb2 as pb
 from predictor.serving.processes import ports, worker
 from predictor.training.pipeline import Trained
-from tests.protocol.process import PREDICTOR, START_SECONDS, Server, running
+from tests.protocol.process import PREDICTOR, START_SECONDS, Server, events, running
 from tests.protocol.test_operation import wait_until_refused
 
 PREDICT = "/v1/models/energy:predict"
@@ -84,7 +84,8 @@ def test_workers_that_cannot_start_end_the_server(trained: Trained, tmp_path: Pa
     ended = serve(tmp_path / "bundle", WORKERS="2", GRPC_PORT="0")
     assert ended.returncode == 1
     assert "does not predict what it did at training" in ended.stderr
-    assert ended.stderr.endswith("a worker cannot start, so the others were stopped\n")
+    last = events(ended.stderr)[-1]["message"]
+    assert last == "a worker cannot start, so the others were stopped"
     assert "Traceback" not in ended.stderr
 
 
@@ -141,7 +142,8 @@ def test_workers_that_are_always_killed_before_they_are_ready_end_the_server(
     )
     ended = serve(bundle_folder, WORKERS="2", GRPC_PORT="0", PYTHONPATH=str(tmp_path))
     assert ended.returncode == 1
-    assert ended.stderr.endswith("a worker cannot start, so the others were stopped\n")
+    last = events(ended.stderr)[-1]["message"]
+    assert last == "a worker cannot start, so the others were stopped"
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
