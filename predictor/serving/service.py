@@ -8,12 +8,13 @@ from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-from predictor.serving.backlog import Backlog, Buffers, Overloaded
+from predictor.serving.backlog import Backlog, Buffers, ClientGone, Overloaded
+from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.rows import RowDecoder
 from predictor.serving.decoding.tensors import TensorDecoder
 from predictor.serving.engine import Engine
 from predictor.serving.settings import Settings
-from predictor.serving.steps import Decode, Steps
+from predictor.serving.steps import Decode, Encode, Steps
 from predictor.serving.together import Deliver, Together
 
 # A larger request takes over two milliseconds, and is answered beside the event loop.
@@ -77,7 +78,13 @@ class Service:
         if size_bytes > SMALL_BYTES:
             return await self._answer_large(size_bytes, decode)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.submit(size_bytes, decode, partial(_settle, future))
+
+        def decode_if_wanted(engine: Engine) -> tuple[Batch, Encode[Answer]]:
+            if future.done():  # its client has gone, or would have it no more
+                raise ClientGone
+            return decode(engine)
+
+        self.submit(size_bytes, decode_if_wanted, partial(_settle, future))
         return await future
 
     def submit(self, size_bytes: int, decode: "Decode[Answer]", deliver: Deliver) -> None:

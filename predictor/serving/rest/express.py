@@ -16,18 +16,11 @@ from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from predictor.serving.access import answered
-from predictor.serving.backlog import Overloaded
+from predictor.serving.backlog import ClientGone, Overloaded
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Engine
 from predictor.serving.observability.arrivals import REQUEST_ID, TRACEPARENT, Arrival, arrived
-from predictor.serving.rest.http import (
-    JSON_TYPE,
-    ClientGone,
-    Request,
-    Response,
-    refusal,
-    refused,
-)
+from predictor.serving.rest.http import JSON_TYPE, Request, Response, refusal, refused
 from predictor.serving.rest.routes import Predict
 from predictor.serving.service import SMALL_BYTES, Service
 from predictor.serving.steps import Encode

@@ -8,7 +8,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 
 from predictor.errors import InvalidInput
-from predictor.serving.backlog import RETRY_SECONDS, Overloaded
+from predictor.serving.backlog import RETRY_SECONDS, ClientGone, Overloaded
 from predictor.serving.observability.arrivals import Arrival
 from predictor.serving.observability.lines import fields
 
@@ -27,10 +27,6 @@ JSON_TYPE = JSON.encode()
 
 # What a client, or too many of them, can bring about; anything else is a fault of this server.
 EXPECTED = (HTTPException, InvalidInput, Overloaded)
-
-
-class ClientGone(Exception):  # noqa: N818 - nobody is left to whom it would be an error
-    """The client closed its connection in the middle of its request."""
 
 
 class Request(msgspec.Struct, frozen=True):

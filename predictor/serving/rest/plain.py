@@ -85,6 +85,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     413: {"description": "The body is too large", "model": Error},
     415: {"description": "The body is not said to be JSON", "model": Error},
     422: {"description": "A row is not what the contract allows", "model": Error},
+    503: {"description": "There is too much to do; try again later", "model": Error},
 }
 
 

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from predictor.contract import quote
 from predictor.serving import metrics
 from predictor.serving.access import answered
+from predictor.serving.backlog import ClientGone
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.binary import CONTENT_TYPE
 from predictor.serving.engine import Engine
@@ -17,7 +18,6 @@ from predictor.serving.observability.arrivals import REQUEST_ID, TRACEPARENT, ar
 from predictor.serving.rest import http, v1, v2
 from predictor.serving.rest.http import (
     App,
-    ClientGone,
     Message,
     Receive,
     Request,
