@@ -52,7 +52,7 @@ def told(error: BaseException) -> str:
 def _told(error: BaseException) -> str:
     frames = "".join(traceback.format_tb(error.__traceback__))
     words = LEFT_OUT if isinstance(error, QUOTING) else str(error)
-    return f"{frames}{type(error).__qualname__}: {words}"
+    return f"Traceback (most recent call last):\n{frames}{type(error).__qualname__}: {words}"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
