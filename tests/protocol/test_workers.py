@@ -210,7 +210,7 @@ def test_the_server_ends_when_nobody_is_left_and_none_can_start(own_bundle: Path
             os.kill(worker, signal.SIGKILL)
         assert server.process.wait(START_SECONDS) == 1
         log = server.log.read_text()
-    assert re.search(r"predictor: worker \d cannot start: .* is damaged.*\n$", log)
+    assert re.match(r"worker \d cannot start: .* is damaged", events(log)[-1]["message"])
     assert "Traceback" not in log
 
 
