@@ -20,7 +20,7 @@ def log_lines() -> None:
 def answered(route: str, method: str, code: int | str, arrival: Arrival) -> None:
     """Count a request, write its line and make its span.
 
-    They hold nothing that a client made up but its name for the request: the route is one of the
+    They hold nothing that a client made up but its id for the request: the route is one of the
     server's.
     """
     metrics.requests(route, method, code).inc()

@@ -66,7 +66,7 @@ def wait_for_answer(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def call(server: Server, method: str, request: bytes, headers: dict[str, str]) -> tuple[str, str]:
-    """Return how a call by gRPC ended, and the name that it has been given."""
+    """Return how a call by gRPC ended, and the id that it has been given."""
     with grpc.insecure_channel(server.grpc) as channel:
         ask = channel.unary_unary(f"{SERVICE}/{method}", None, None)
         call = ask.future(request, timeout=SECONDS, metadata=tuple(headers.items()))
@@ -170,6 +170,9 @@ def test_a_line_is_logged_for_each_request_only_when_it_is_wanted(
 
 def test_a_level_hides_no_line_of_a_request(bundle_folder: Path) -> None:
     with running_quietly(bundle_folder) as (url, log):
+        with Connection(url) as raw:
+            raw.send(b"this is not HTTP\r\n\r\n")
+            assert raw.answer().status == 400
         httpx.get(f"{url}/health")
         assert answered(log, 2)[-1]["route"] == "/health"
         assert {event["logger"] for event in events(log.read_text())} == {"predictor.access"}
@@ -240,7 +243,7 @@ WAYS = {
         ({}, None),
     ],
 )
-def test_each_answer_and_its_line_have_the_name_of_the_request(
+def test_each_answer_and_its_line_have_the_id_of_the_request(
     told: Server, row: Row, way: str, headers: dict[str, str], name: str | None
 ) -> None:
     start = told.log.stat().st_size
@@ -250,7 +253,7 @@ def test_each_answer_and_its_line_have_the_name_of_the_request(
     assert (line["code"], line["request_id"]) == (code, found)
 
 
-def test_two_requests_have_two_names(told: Server, row: Row) -> None:
+def test_two_requests_have_two_ids(told: Server, row: Row) -> None:
     assert len({WAYS["the short way"](told, row, {})[1] for _ in range(10)}) == 10
 
 

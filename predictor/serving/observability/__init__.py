@@ -1,1 +1,1 @@
-"""What a server says of itself while it works: lines, the names of requests, and traces."""
+"""What a server says of itself while it works: lines, the ids of requests, and traces."""

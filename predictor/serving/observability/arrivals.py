@@ -1,4 +1,4 @@
-"""What a request is called, and what it is a part of."""
+"""The id of a request, and what it is a part of."""
 
 import re
 from random import getrandbits
@@ -26,7 +26,7 @@ class Parent(msgspec.Struct, frozen=True):
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
-    """When a request came, by `perf_counter`, its name, and its `traceparent` as it was sent."""
+    """When a request came, by `perf_counter`, its id, and its `traceparent` as it was sent."""
 
     start: float
     request_id: bytes
@@ -36,11 +36,11 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 def arrived(request_id: bytes | None, traceparent: bytes | None) -> Arrival:
     """Note a request that has come with these headers.
 
-    Its name is what the client calls it, if that is sane, else its trace, else one made up.
+    Its id is the one that the client gives it, if that is sane, else its trace, else made up.
     """
     if request_id is None or not _is_sane(request_id):
         found = parent(traceparent)
-        # Names need only differ: a random number of this kind takes a quarter of a microsecond.
+        # Ids need only differ: a random number of this kind takes a quarter of a microsecond.
         request_id = found.trace_id if found else b"%032x" % getrandbits(128)
     return Arrival(perf_counter(), request_id, traceparent)
 

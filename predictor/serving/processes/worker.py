@@ -119,7 +119,7 @@ def _config(service: Service, settings: Settings) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level="warning",
+        log_level="error" if settings.log_level == "ERROR" else "warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,

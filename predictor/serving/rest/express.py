@@ -132,8 +132,8 @@ class ExpressProtocol(HttpToolsProtocol):
         answered(path, "POST", outcome.status, cycle.arrival)
         cycle.response_complete = True
         if not self.transport.is_closing():
-            name = (REQUEST_ID, cycle.arrival.request_id)
-            self.transport.write(self._encoded(outcome, name, keep_alive=cycle.keep_alive))
+            found = (REQUEST_ID, cycle.arrival.request_id)
+            self.transport.write(self._encoded(outcome, found, keep_alive=cycle.keep_alive))
             if not cycle.keep_alive:
                 self.transport.close()
         self.on_response_complete()

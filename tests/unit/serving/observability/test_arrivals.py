@@ -1,4 +1,4 @@
-"""What a request is called."""
+"""The ids of requests."""
 
 import re
 
@@ -12,19 +12,19 @@ TRACEPARENT = b"00-%b-%b-01" % (TRACE, SPAN)
 
 
 @pytest.mark.parametrize("given", [b"a", b"!~" * 64, b"7b1c\"'\\=", b"x" * 128])
-def test_a_request_is_called_what_its_client_calls_it(given: bytes) -> None:
+def test_a_request_has_the_id_that_its_client_gives_it(given: bytes) -> None:
     assert arrived(given, TRACEPARENT).request_id == given
 
 
 @pytest.mark.parametrize(
     "given", [None, b"", b"x" * 129, b"a b", b"a\tb", b"a\n", b"\x1b[31m", b"\x7f", "é".encode()]
 )
-def test_a_name_that_is_none_or_not_sane_is_not_taken(given: bytes | None) -> None:
+def test_an_id_that_is_none_or_not_sane_is_not_taken(given: bytes | None) -> None:
     assert arrived(given, TRACEPARENT).request_id == TRACE
     assert re.fullmatch(rb"[0-9a-f]{32}", arrived(given, None).request_id)
 
 
-def test_names_that_are_made_up_differ() -> None:
+def test_ids_that_are_made_up_differ() -> None:
     assert len({arrived(None, None).request_id for _ in range(1000)}) == 1000
 
 
