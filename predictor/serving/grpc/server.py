@@ -22,9 +22,12 @@ from predictor.serving.decoding.tensors import PLATFORM, SERVER_NAME, metadata
 from predictor.serving.engine import Engine
 from predictor.serving.grpc import inference_pb2 as pb
 from predictor.serving.grpc import messages
-from predictor.serving.observability.arrivals import REQUEST_ID, TRACEPARENT, Arrival, arrived
+from predictor.serving.observability.arrivals import Arrival, arrived_with
 from predictor.serving.observability.lines import fields
 from predictor.serving.processes.ports import address
+from predictor.serving.security.gate import Gate
+from predictor.serving.security.interceptor import Interceptor
+from predictor.serving.security.tls import Tls
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 from predictor.serving.steps import Encode
@@ -33,7 +36,6 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[Any], Awaitable[Message]]
 
-NAME = REQUEST_ID.decode()
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 
 
@@ -104,14 +106,15 @@ class _Health(health.aio.HealthServicer):  # type: ignore[name-defined,misc] # n
         self._server_status[SERVICE.full_name] = self._server_status[""]
 
 
-def make_server(service: Service, settings: Settings) -> grpc.aio.Server:
-    """Return a server that listens on no port yet."""
+def make_server(service: Service, settings: Settings, gate: Gate | None = None) -> grpc.aio.Server:
+    """Return a server that listens on no port yet, for those whom the gate lets pass."""
     server = grpc.aio.server(
+        interceptors=[Interceptor(gate)] if gate else [],
         options=[
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 1),  # every worker listens on the one port
-        ]
+        ],
     )
     inference = _Inference(service)
     handlers: dict[str, Handler] = {
@@ -137,21 +140,15 @@ def _method(name: str, handler: Handler) -> "grpc.RpcMethodHandler[bytes, bytes]
     route = f"/{SERVICE.full_name}/{name}"
 
     async def respond(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
-        arrival = _arrived(context)
+        arrival = arrived_with(context.invocation_metadata())
         code, answer = await _answer(route, handler, request_type, request, arrival)
         answered(route, "GRPC", code.name, arrival)
-        context.set_trailing_metadata(((NAME, arrival.request_id.decode()),))
+        context.set_trailing_metadata(arrival.metadata)
         if isinstance(answer, str):
             await context.abort(code, answer)
         return answer
 
     return grpc.unary_unary_rpc_method_handler(respond)
-
-
-def _arrived(context: "grpc.aio.ServicerContext[bytes, bytes]") -> Arrival:
-    # gRPC lets metadata be printable ASCII only, but for names that end in -bin.
-    sent = {key.encode(): str(value).encode() for key, value in context.invocation_metadata() or ()}
-    return arrived(sent.get(REQUEST_ID), sent.get(TRACEPARENT))
 
 
 async def _answer(
@@ -180,11 +177,14 @@ async def _answer(
         return grpc.StatusCode.INTERNAL, "internal error"
 
 
-def listen(server: grpc.aio.Server, settings: Settings) -> None:
+def listen(server: grpc.aio.Server, settings: Settings, tls: Tls | None = None) -> None:
     """Listen on the port for gRPC; raises SettingsError when it cannot be had."""
     where = address(settings.listen_host, settings.grpc_port)
     try:
-        server.add_insecure_port(where)
+        if tls is None:
+            server.add_insecure_port(where)
+        else:
+            server.add_secure_port(where, tls.for_grpc())
     except RuntimeError as error:
         message = f"cannot listen on {where} for gRPC"
         raise SettingsError(message) from error

@@ -1,6 +1,7 @@
 """The id of a request, and what it is a part of."""
 
 import re
+from collections.abc import Iterable
 from random import getrandbits
 from time import perf_counter
 
@@ -32,6 +33,11 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     request_id: bytes
     traceparent: bytes | None
 
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What gRPC answers with."""
+        return ((REQUEST_ID.decode(), self.request_id.decode()),)
+
 
 def arrived(request_id: bytes | None, traceparent: bytes | None) -> Arrival:
     """Note a request that has come with these headers.
@@ -43,6 +49,13 @@ def arrived(request_id: bytes | None, traceparent: bytes | None) -> Arrival:
         # Ids need only differ: a random number of this kind takes a quarter of a microsecond.
         request_id = found.trace_id if found else b"%032x" % getrandbits(128)
     return Arrival(perf_counter(), request_id, traceparent)
+
+
+def arrived_with(metadata: Iterable[tuple[str, str | bytes]] | None) -> Arrival:
+    """Note a call that has come by gRPC."""
+    # Metadata are visible ASCII, but for names that end in -bin.
+    sent = {key.encode(): str(value).encode() for key, value in metadata or ()}
+    return arrived(sent.get(REQUEST_ID), sent.get(TRACEPARENT))
 
 
 def parent(traceparent: bytes | None) -> Parent | None:

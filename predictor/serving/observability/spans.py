@@ -49,8 +49,9 @@ class _Told(NamedTuple):
 class Spans:
     """Makes spans, and sends them to the collector from a thread of its own."""
 
-    def __init__(self) -> None:
-        """Take the collector, the sampler and all else from the variables of OpenTelemetry."""
+    def __init__(self, scheme: str) -> None:
+        """Take HTTP's scheme, and all else from the variables of OpenTelemetry."""
+        self._scheme = scheme
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("predictor", __version__)
@@ -59,7 +60,7 @@ class Spans:
         """Make the span of a request that was answered now; return its trace if it is sampled."""
         end = time_ns()
         start = end - int((perf_counter() - arrival.start) * 1e9)
-        told = _rpc(route, code) if isinstance(code, str) else _http(route, method, code)
+        told = _rpc(route, code) if isinstance(code, str) else self._http(route, method, code)
         span = self._tracer.start_span(
             told.name, _context(arrival), SpanKind.SERVER, told.attributes, start_time=start
         )
@@ -76,6 +77,19 @@ class Spans:
         """Send what is left; it takes as long as the collector does."""
         self._provider.shutdown()
 
+    def _http(self, route: str, method: str, code: int) -> _Told:
+        known = method if method in METHODS else "_OTHER"
+        attributes: dict[str, str | int] = {
+            "http.request.method": known,
+            "url.scheme": self._scheme,
+            "http.response.status_code": code,
+        }
+        name = known if known in METHODS else "HTTP"
+        if route.startswith("/"):  # else it is none of the server's
+            attributes["http.route"] = route
+            name = f"{name} {route}"
+        return _Told(name, attributes, "http.response.header.x-request-id", is_fault=code >= 500)
+
 
 def _context(arrival: Arrival) -> Context:
     """Return what a request is a part of; without a caller's span it begins a trace."""
@@ -85,20 +99,6 @@ def _context(arrival: Arrival) -> Context:
     flags = TraceFlags(int(found.flags, 16))
     caller = SpanContext(int(found.trace_id, 16), int(found.span_id, 16), True, flags)  # noqa: FBT003
     return set_span_in_context(NonRecordingSpan(caller), Context())
-
-
-def _http(route: str, method: str, code: int) -> _Told:
-    known = method if method in METHODS else "_OTHER"
-    attributes: dict[str, str | int] = {
-        "http.request.method": known,
-        "url.scheme": "http",
-        "http.response.status_code": code,
-    }
-    name = known if known in METHODS else "HTTP"
-    if route.startswith("/"):  # else it is none of the server's
-        attributes["http.route"] = route
-        name = f"{name} {route}"
-    return _Told(name, attributes, "http.response.header.x-request-id", is_fault=code >= 500)
 
 
 def _rpc(route: str, code: str) -> _Told:

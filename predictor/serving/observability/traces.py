@@ -21,11 +21,11 @@ spans: "Spans | None" = None
 
 
 @contextmanager
-def exported() -> Iterator[None]:
+def exported(scheme: str) -> Iterator[None]:
     """Have a span sent for each sampled request that is answered in here, if that is wanted.
 
-    Without the libraries that it takes there is a warning: what a platform sets for all of its
-    pods should stop none of them.
+    `scheme` is that of HTTP. Without the libraries that it takes there is a warning: what a
+    platform sets for all of its pods should stop none of them.
     """
     global spans  # noqa: PLW0603 - as loggers are found by everyone, so is this
     if settings.traces_wanted():
@@ -37,7 +37,7 @@ def exported() -> Iterator[None]:
                 error.name,
             )
         else:
-            spans = Spans()
+            spans = Spans(scheme)
     try:
         yield
     finally:

@@ -25,6 +25,7 @@ from predictor.serving.observability import logs, traces
 from predictor.serving.processes.child import READY
 from predictor.serving.rest.express import ExpressProtocol
 from predictor.serving.rest.routes import application, predictions
+from predictor.serving.security.secured import OPEN, Security, secured
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 
@@ -50,18 +51,20 @@ def work(
     service = Service(Engine(bundle_of(settings)), settings, threads)
     if settings.access_log:
         access.log_lines()
+    security = secured(settings)
     watcher = reload.Watcher(service, settings, seen)
 
     def started() -> None:
         watcher.start()
         ready(service.engine)
 
-    server = _Server(_config(service, settings), service, settings, started)
+    config = _config(service, settings, security)
+    server = _Server(config, service, settings, started, security)
     gc.collect()
     gc.freeze()  # what is here now stays: no later collection need look at it
     # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with traces.exported():
+    with traces.exported("https" if settings.tls_cert_file else "http"):
         server.run(sockets=[listener])
 
 
@@ -74,16 +77,20 @@ class _Server(uvicorn.Server):
         service: Service,
         settings: Settings,
         ready: Callable[[], None],
+        security: Security = OPEN,
     ) -> None:
         super().__init__(config)
+        self._security = security
         self._service = service
         self._settings = settings
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_exception_handler(logs.loop_failed)
-        self._grpc = grpc_server.make_server(self._service, self._settings)
-        grpc_server.listen(self._grpc, self._settings)
+        security = self._security
+        await security.start()
+        self._grpc = grpc_server.make_server(self._service, self._settings, security.gate)
+        grpc_server.listen(self._grpc, self._settings, security.tls)
         await self._grpc.start()
         for listener in sockets or []:
             _listen(listener)
@@ -93,6 +100,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         drained = self._grpc.stop(self._settings.drain_seconds)
         await asyncio.gather(super().shutdown(sockets), drained)
+        self._security.stop()
 
 
 def _allow_descriptors() -> None:
@@ -110,11 +118,12 @@ def _listen(listener: socket.socket) -> None:
         raise SettingsError(message) from error
 
 
-def _config(service: Service, settings: Settings) -> uvicorn.Config:
+def _config(service: Service, settings: Settings, security: Security = OPEN) -> uvicorn.Config:
     routes = {path.encode(): route for path, route in predictions(service).items()}
-    protocol = partial(ExpressProtocol, service, routes, settings.max_body_bytes)
-    return uvicorn.Config(
-        application(service, settings),
+    gate = security.gate
+    protocol = partial(ExpressProtocol, service, routes, settings.max_body_bytes, gate)
+    config = uvicorn.Config(
+        application(service, settings, gate),
         http=protocol,  # type: ignore[arg-type] # it makes what uvicorn takes a type for
         ws="none",
         lifespan="off",
@@ -126,6 +135,9 @@ def _config(service: Service, settings: Settings) -> uvicorn.Config:
         backlog=BACKLOG,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
+    config.load()
+    config.ssl = security.tls.context if security.tls else None
+    return config
 
 
 def main(arguments: list[str]) -> int:

@@ -22,6 +22,8 @@ from predictor.serving.engine import Engine
 from predictor.serving.observability.arrivals import REQUEST_ID, TRACEPARENT, Arrival, arrived
 from predictor.serving.rest.http import JSON_TYPE, Request, Response, refusal, refused
 from predictor.serving.rest.routes import Predict
+from predictor.serving.security.asgi import PEER, peer_of
+from predictor.serving.security.gate import Gate
 from predictor.serving.service import SMALL_BYTES, Service
 from predictor.serving.steps import Encode
 
@@ -47,16 +49,25 @@ class ExpressProtocol(HttpToolsProtocol):
         service: Service,
         routes: Mapping[bytes, Predict],
         limit_bytes: int,
+        gate: Gate | None = None,
         **uvicorns: Any,  # noqa: ANN401 - they are handed on
     ) -> None:
-        """Take the routes by their URLs, and how large a body may be."""
+        """Take the routes by their URLs, how large a body may be, and who may ask."""
         super().__init__(**uvicorns)
         self._service = service
         self._routes = routes
         self._limit_bytes = min(limit_bytes, SMALL_BYTES)
+        self._gate = gate
         self._arriving: Request | None = None  # by the short way
         self._held_bytes = 0  # of it
         self._refusal: Overloaded | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin a connection, and note who is at its other end if that is asked for."""
+        super().connection_made(transport)
+        if self._gate is not None:
+            self._peer = peer_of(transport)
+            self.app_state = {**self.app_state, PEER: self._peer}
 
     def on_headers_complete(self) -> None:
         """Begin a request, by the short way if it is as usual."""
@@ -82,6 +93,8 @@ class ExpressProtocol(HttpToolsProtocol):
             and parser.get_http_version() == "1.1"
             and (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
+            # Whom the gate does not let pass it refuses on the long way.
+            and (self._gate is None or isinstance(self._gate.judge(headers, self._peer), str))
         )
 
     def on_body(self, body: bytes) -> None:

@@ -26,6 +26,8 @@ from predictor.serving.rest.http import (
     Send,
 )
 from predictor.serving.rest.plain import plain_api
+from predictor.serving.security.asgi import guarded
+from predictor.serving.security.gate import Gate
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 from predictor.serving.steps import Encode
@@ -46,8 +48,8 @@ class Predict:
     content_types: tuple[bytes, ...] = (http.JSON_TYPE,)
 
 
-def application(service: Service, settings: Settings) -> App:
-    """Return the whole server as one ASGI application."""
+def application(service: Service, settings: Settings, gate: Gate | None = None) -> App:
+    """Return the whole server as one ASGI application, for those whom the gate lets pass."""
     read, predict = reads(service), predictions(service)
     paths = [*read, *predict]
     plain = plain_api(service, settings)
@@ -79,7 +81,7 @@ def application(service: Service, settings: Settings) -> App:
             return await plain(scope, receive, send)
         return await response(scope, receive, send)
 
-    return _guarded(app)
+    return _guarded(app if gate is None else guarded(gate, app))
 
 
 def reads(service: Service) -> dict[str, Callable[[], Response]]:
