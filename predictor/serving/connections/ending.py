@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from predictor.serving import metrics
 from predictor.serving.connections.farewell import Lingering
 from predictor.serving.connections.watch import Phase, Watch
+from predictor.serving.observability.arrivals import REQUEST_ID, arrived
 from predictor.serving.rest.http import Response, refused
 
 IDLE, HEAD, BODY, ANSWER, REFUSED, CLOSING = Phase
@@ -158,9 +159,11 @@ class Ending(HttpToolsProtocol):
         if self.phase is IDLE:
             self.transport.close()
             return
-        refusal = refused(error, "parsing a request", invalid_input=400)
+        arrival = arrived(None, None)
+        refusal = refused(error, "parsing a request", arrival, invalid_input=400)
         metrics.CONNECTIONS_CUT.labels(REASONS.get(refusal.status, "malformed")).inc()
-        words, was = self.encoded(refusal, keep_alive=False), self.phase
+        found = (REQUEST_ID, arrival.request_id)
+        words, was = self.encoded(refusal, found, keep_alive=False), self.phase
         self.phase, self._held = REFUSED, b""
         cycle: Any = self.cycle
         is_owed = cycle is not None and not cycle.response_complete
@@ -197,9 +200,9 @@ class Ending(HttpToolsProtocol):
         seconds = LAST_LINGER_SECONDS if self._watch.is_draining else LINGER_SECONDS
         self._closer = self.loop.call_later(seconds, transport.close)
 
-    def encoded(self, response: Response, *, keep_alive: bool) -> bytes:
-        """Return an answer as it is sent."""
-        headers = [*self.server_state.default_headers, *response.encoded_headers()]
+    def encoded(self, response: Response, *more: tuple[bytes, bytes], keep_alive: bool) -> bytes:
+        """Return an answer as it is sent, with some more headers."""
+        headers = [*self.server_state.default_headers, *response.encoded_headers(), *more]
         if not keep_alive:
             headers.append((b"connection", b"close"))
         lines = [b"%b: %b\r\n" % header for header in headers]
