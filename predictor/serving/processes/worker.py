@@ -90,13 +90,13 @@ class _Server(uvicorn.Server):
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().set_exception_handler(logs.loop_failed)
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(logs.loop_failed)
         security = self._security
         await security.start()
         self._grpc = grpc_server.make_server(self._service, self._settings, security.gate)
         grpc_server.listen(self._grpc, self._settings, security.tls)
         await self._grpc.grpc.start()
-        self._loop = asyncio.get_running_loop()
         for listener in sockets or []:
             _listen(listener)
         await super().startup(sockets)
@@ -106,7 +106,8 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit |= self.should_exit  # it is the second time
         super().handle_exit(sig, frame)
-        self._loop.call_soon_threadsafe(self._end)
+        if self.started:  # else it ends as soon as it is
+            self._loop.call_soon_threadsafe(self._end)
 
     def _end(self) -> None:
         """Say that the server is not ready, and with every answer that it is the last."""
