@@ -12,40 +12,62 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from starlette.exceptions import HTTPException
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-
 from predictor.serving.access import answered
 from predictor.serving.backlog import ClientGone, Overloaded
+from predictor.serving.connections.connection import Connection
+from predictor.serving.connections.ending import ANSWER, BODY
+from predictor.serving.connections.framing import HEADERS
+from predictor.serving.connections.watch import Watch
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Engine
 from predictor.serving.observability.arrivals import REQUEST_ID, TRACEPARENT, Arrival, arrived
-from predictor.serving.rest.http import JSON_TYPE, Request, Response, refusal, refused
+from predictor.serving.rest.http import JSON_TYPE, Request, Response, gather, refused
 from predictor.serving.rest.routes import Predict
 from predictor.serving.security.asgi import PEER, peer_of
 from predictor.serving.security.gate import Gate
 from predictor.serving.service import SMALL_BYTES, Service
 from predictor.serving.steps import Encode
 
-UNUSUAL = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
+UNUSUAL = frozenset({b"content-encoding", b"expect", b"transfer-encoding", b"upgrade"})
+
+
+class _Nobody:
+    """An event that nobody waits for."""
+
+    def set(self) -> None:
+        pass
 
 
 class _Cycle:
     """What uvicorn looks at of a request that is being answered."""
+
+    message_event = _Nobody()
+    response_started = False  # until it is complete
 
     def __init__(self, arrival: Arrival) -> None:
         self.arrival = arrival
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = True
-        self.message_event = asyncio.Event()
 
 
-class ExpressProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with the short way."""
+class ExpressProtocol(Connection):
+    """A connection with the short way."""
+
+    __slots__ = (
+        "_arriving",
+        "_gate",
+        "_held_bytes",
+        "_limit_bytes",
+        "_peer",
+        "_refused",
+        "_routes",
+        "_service",
+    )
 
     def __init__(
         self,
+        watch: Watch,
         service: Service,
         routes: Mapping[bytes, Predict],
         limit_bytes: int,
@@ -53,14 +75,14 @@ class ExpressProtocol(HttpToolsProtocol):
         **uvicorns: Any,  # noqa: ANN401 - they are handed on
     ) -> None:
         """Take the routes by their URLs, how large a body may be, and who may ask."""
-        super().__init__(**uvicorns)
+        super().__init__(watch, **uvicorns)
         self._service = service
         self._routes = routes
         self._limit_bytes = min(limit_bytes, SMALL_BYTES)
         self._gate = gate
         self._arriving: Request | None = None  # by the short way
         self._held_bytes = 0  # of it
-        self._refusal: Overloaded | None = None
+        self._refused: Overloaded | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection, and note who is at its other end if that is asked for."""
@@ -75,9 +97,12 @@ class ExpressProtocol(HttpToolsProtocol):
         if self._is_usual(headers):
             self._arriving = Request([], headers)
             size_bytes = int(headers[b"content-length"])
-            self._refusal = None if self._service.has_room(size_bytes) else Overloaded()
+            self._refused = None if self._service.has_room(size_bytes) else Overloaded()
             arrival = arrived(headers.get(REQUEST_ID), headers.get(TRACEPARENT))
             self.cycle = _Cycle(arrival)  # type: ignore[assignment] # as far as it is looked at
+            self.phase = BODY
+            if self._is_ending:
+                self.let_end()
         else:
             super().on_headers_complete()
 
@@ -89,6 +114,8 @@ class ExpressProtocol(HttpToolsProtocol):
             and headers.get(b"content-type", JSON_TYPE) in route.content_types
             and int(headers.get(b"content-length", self._limit_bytes + 1)) <= self._limit_bytes
             and UNUSUAL.isdisjoint(headers)
+            and b"host" in headers
+            and len(headers) == len(self.headers) <= HEADERS
             and parser.should_keep_alive()
             and parser.get_http_version() == "1.1"
             and (self.cycle is None or self.cycle.response_complete)
@@ -101,17 +128,19 @@ class ExpressProtocol(HttpToolsProtocol):
         """Take a part of a body."""
         if self._arriving is None:
             super().on_body(body)
-        elif self._refusal is None:  # else it is thrown away, which costs least
+        elif self._refused is None:  # else it is thrown away, which costs least
             self._hold(self._arriving, body)
 
     def _hold(self, arriving: Request, body: bytes) -> None:
         try:
             self._service.buffers.take(len(body))
         except Overloaded as error:
-            self._refusal = error
+            self._refused = error
         else:
             self._held_bytes += len(body)
             arriving.parts.append(body)
+            if len(arriving.parts) > 1:
+                gather(arriving.parts)
 
     def on_message_complete(self) -> None:
         """Have a request answered at the end of this turn of the event loop."""
@@ -123,8 +152,9 @@ class ExpressProtocol(HttpToolsProtocol):
         decode = partial(_decode, route, self._arriving, cycle)
         size_bytes, self._arriving, self._held_bytes = self._held_bytes, None, 0
         deliver = partial(self._deliver, cycle, route.path, size_bytes)
-        if self._refusal:
-            deliver(self._refusal)
+        self.phase = ANSWER
+        if self._refused:
+            deliver(self._refused)
         else:
             self._service.submit(size_bytes, decode, deliver)
 
@@ -146,23 +176,10 @@ class ExpressProtocol(HttpToolsProtocol):
         cycle.response_complete = True
         if not self.transport.is_closing():
             found = (REQUEST_ID, cycle.arrival.request_id)
-            self.transport.write(self._encoded(outcome, found, keep_alive=cycle.keep_alive))
+            self.transport.write(self.encoded(outcome, found, keep_alive=cycle.keep_alive))
             if not cycle.keep_alive:
                 self.transport.close()
         self.on_response_complete()
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - it is uvicorn's own text
-        """Refuse what is not HTTP in the form of every other refusal, and close."""
-        response = refusal(HTTPException(400, "this is not HTTP"), invalid_input=400)
-        self.transport.write(self._encoded(response, keep_alive=False))
-        self.transport.close()
-
-    def _encoded(self, response: Response, *more: tuple[bytes, bytes], keep_alive: bool) -> bytes:
-        headers = [*self.server_state.default_headers, *response.encoded_headers(), *more]
-        if not keep_alive:
-            headers.append((b"connection", b"close"))
-        lines = [b"%b: %b\r\n" % header for header in headers]
-        return b"".join([STATUS_LINE[response.status], *lines, b"\r\n", response.body])
 
 
 def _decode(

@@ -1,5 +1,6 @@
 """Which request goes where, and what becomes of an error."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from predictor.serving.engine import Engine
 from predictor.serving.observability.arrivals import REQUEST_ID, TRACEPARENT, arrived
 from predictor.serving.rest import http, v1, v2
 from predictor.serving.rest.http import (
+    ENDING,
     App,
     Message,
     Receive,
@@ -92,10 +94,10 @@ def reads(service: Service) -> dict[str, Callable[[], Response]]:
         f"/v1/models/{name}": lambda: v1.model(service.engine),
         "/v2": v2.server_metadata,
         "/v2/health/live": lambda: Response(b'{"live":true}'),
-        "/v2/health/ready": lambda: Response(b'{"ready":true}'),
+        "/v2/health/ready": lambda: _ready(service, Response(b'{"ready":true}')),
         "/metrics": lambda: Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST),
         model: lambda: v2.model_metadata(service.engine),
-        f"{model}/ready": lambda: v2.model_ready(service.engine),
+        f"{model}/ready": lambda: _ready(service, v2.model_ready(service.engine)),
     }
 
 
@@ -108,6 +110,13 @@ def predictions(service: Service) -> dict[str, Predict]:
         Predict(v2_path, partial(v2.decode, service), V2_TYPES),
     )
     return {route.path: route for route in routes}
+
+
+def _ready(service: Service, response: Response) -> Response:
+    """Return the response of what is ready; raises HTTPException once the server is ending."""
+    if service.is_ending:
+        raise ENDING
+    return response
 
 
 def _model(engine: Engine) -> str:
@@ -165,7 +174,7 @@ def _guarded(app: App) -> App:
         asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
             await app(asked, receive, sending)
-        except ClientGone:
+        except (ClientGone, asyncio.CancelledError):  # nobody waits for it any more
             return
         except Exception as error:  # noqa: BLE001 - it is logged
             what = f"{scope['method']} {_route(asked)}"
