@@ -177,6 +177,7 @@ def _method(name: str, handler: Handler, calls: Calls) -> "grpc.RpcMethodHandler
     async def respond(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         calls.count += 1
         arrival = arrived_with(context.invocation_metadata())
+        calls.count += 1
         code, answer = await _answer(route, handler, request_type, request, arrival)
         answered(route, "GRPC", code.name, arrival)
         context.set_trailing_metadata(arrival.metadata)
