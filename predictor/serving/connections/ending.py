@@ -18,9 +18,11 @@ from predictor.serving.observability.arrivals import REQUEST_ID, arrived
 from predictor.serving.rest.http import Response, refused
 
 IDLE, HEAD, BODY, ANSWER, REFUSED, CLOSING = Phase
-# How long a client may take to close a connection that is closed from here.
+# How long a client may take to close a connection that is closed from here, and how much of what it
+# still sends is read for that.
 LINGER_SECONDS = 1.0
 LAST_LINGER_SECONDS = 0.3
+LINGER_BYTES = 1024 * 1024
 REASONS = {408: "late", 503: "ending"}
 
 
@@ -45,6 +47,7 @@ class Ending(HttpToolsProtocol):
         "_made_last",
         "_refusal",
         "_running",
+        "_thrown_bytes",
         "_transport",
         "_watch",
         "phase",
@@ -62,6 +65,7 @@ class Ending(HttpToolsProtocol):
         self._running: Any = None  # the cycle of the request that ASGI is answering
         self._held = b""  # behind requests that are not answered
         self._refusal = b""  # to be sent behind the answers before it
+        self._thrown_bytes = 0  # of what came too late
         self._closer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -199,6 +203,12 @@ class Ending(HttpToolsProtocol):
         transport.write_eof()
         seconds = LAST_LINGER_SECONDS if self._watch.is_draining else LINGER_SECONDS
         self._closer = self.loop.call_later(seconds, transport.close)
+
+    def throw_away(self, data: bytes) -> None:
+        """Let something pass that is not taken, until it is more than a farewell is worth."""
+        self._thrown_bytes += len(data)
+        if self._thrown_bytes > LINGER_BYTES and self.phase is CLOSING:
+            self._transport.close()
 
     def encoded(self, response: Response, *more: tuple[bytes, bytes], keep_alive: bool) -> bytes:
         """Return an answer as it is sent, with some more headers."""
