@@ -1,0 +1,90 @@
+"""Puts this project's server and KServe's ModelServer under fire, and prints a table of each test.
+
+Linux only. The clients are on one core and the server on another, where there are two.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks import contenders
+from benchmarks.contenders import NotInstalledError
+from benchmarks.fire import overload, report, servers, subject
+from benchmarks.fire.report import Figures
+from benchmarks.fire.servers import Kind, Server
+from benchmarks.fire.subject import Subject
+from benchmarks.processes import NotStartedError
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A test: what runs it against a server, and how many workers that has."""
+
+    name: str
+    measure: Callable[[Server, Subject], Figures]
+    workers: int = 1
+
+
+SCENARIOS = (
+    Scenario("overload, one row", partial(overload.measure, rows=1)),
+    Scenario("overload, 1,000 rows", partial(overload.measure, rows=1_000)),
+)
+
+
+def main() -> None:
+    """Run the scenarios, and print what was found."""
+    options = _options()
+    asked = subject.read(options.bundle)
+    try:
+        kinds = [
+            kind for kind in servers.kinds(options.environments) if options.server in kind.name
+        ]
+    except NotInstalledError as error:
+        sys.exit(f"KServe's ModelServer cannot be installed: {error}")
+    for scenario in SCENARIOS:
+        if not options.only or any(word in scenario.name for word in options.only):
+            print(report.table(scenario.name, _found(scenario, kinds, asked, options)), flush=True)
+
+
+def _found(
+    scenario: Scenario, kinds: list[Kind], asked: Subject, options: argparse.Namespace
+) -> dict[str, Figures]:
+    rounds: dict[str, list[Figures]] = {kind.name: [] for kind in kinds}
+    for number in range(options.rounds):
+        for kind in kinds[number % len(kinds) :] + kinds[: number % len(kinds)]:
+            print(f"round {number + 1}: {scenario.name}, {kind.name}", file=sys.stderr, flush=True)
+            rounds[kind.name].append(_round(scenario, kind, asked))
+    return {name: report.middle(found) for name, found in rounds.items()}
+
+
+def _round(scenario: Scenario, kind: Kind, asked: Subject) -> Figures:
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            with servers.running(kind, asked, Path(scratch), scenario.workers) as server:
+                return scenario.measure(server, asked)
+        except NotStartedError as error:
+            return {"did not start": str(error)}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.fire", description=__doc__)
+    parser.add_argument("--bundle", type=Path, default=Path("bundle"))
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only", nargs="*", default=[], help="words in the names of tests")
+    parser.add_argument("--server", default="", help="a word in the name of the only server")
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        default=Path(os.environ.get("BENCHMARK_ENVIRONMENTS", contenders.ROOT / ".benchmark-envs")),
+        help="where KServe's SDK is installed, unless BENCHMARK_ENVIRONMENTS says it",
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
