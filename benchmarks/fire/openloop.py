@@ -59,7 +59,8 @@ class Records:
     def milliseconds(self, status: int) -> NDArray[np.float64]:
         """Return the times from when requests were due to when they ended with a status."""
         ended = self.of[self.of["status"] == status]
-        return (ended["over"].astype(float) - ended["due"]) * 1e3
+        taken: NDArray[np.float64] = (ended["over"].astype(float) - ended["due"]) * 1e3
+        return taken
 
     def goodput(self) -> float:
         """Return the right answers a second while requests were sent."""

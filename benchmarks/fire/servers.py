@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,10 +71,12 @@ def running(
     command = [part.format(**names) for part in kind.contender.command]
     variables = _variables(kind, names) | {"WORKERS": str(workers)} | settings
     folder = contenders.SERVERS if kind.contender.environment else contenders.ROOT
-    with on(SERVER_CORES), processes.started(command, variables, folder, log) as process:
-        with on(CLIENT_CORES):
-            processes.wait(process, log, lambda: subject.check(address))
-            yield Server(kind, address, process.pid, log, process)
+    with ExitStack() as stack:
+        with on(SERVER_CORES):
+            process = stack.enter_context(processes.started(command, variables, folder, log))
+        stack.enter_context(on(CLIENT_CORES))
+        processes.wait(process, log, lambda: subject.check(address))
+        yield Server(kind, address, process.pid, log, process)
 
 
 def _names(kind: Kind, subject: Subject) -> dict[str, str]:
