@@ -1,105 +1,117 @@
 """From a decoded request to an encoded answer: what every protocol does in between."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
+from predictor.serving.backlog import Backlog, Buffers, ClientGone, Overloaded
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.rows import RowDecoder
 from predictor.serving.decoding.tensors import TensorDecoder
-from predictor.serving.engine import Doubt, Engine, Prediction
-from predictor.serving.metrics import Meter
-from predictor.serving.together import Outcome, Together
+from predictor.serving.engine import Engine
+from predictor.serving.settings import Settings
+from predictor.serving.steps import Decode, Encode, Steps
+from predictor.serving.together import Deliver, Together
 
 # A larger request takes over two milliseconds, and is answered beside the event loop.
 SMALL_BYTES = 128 * 1024
 
 Answer = TypeVar("Answer")
-Encode = Callable[[Prediction, list[Doubt]], Answer]
-# What a request asks for, and how its answer is to be encoded.
-Decode = Callable[[], tuple[Batch, Encode[Answer]]]
-Deliver = Callable[[Answer | Exception], None]
+# Notes that so many bytes of a request are held.
+Take = Callable[[int], None]
 
 
 class Service:
-    """Answers requests with one engine: small ones together, large ones beside the event loop."""
+    """Answers requests with an engine: small ones together, large ones beside the event loop.
 
-    def __init__(self, engine: Engine, max_rows: int, threads: int = 1) -> None:
+    The engine may be replaced, by one of the same contract; a request keeps the one it began with.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, threads: int = 1) -> None:
         """Make the decoders of the engine's contract, and room for `threads` large requests."""
-        self.engine = engine
-        self.rows = RowDecoder(engine.manifest.contract, max_rows)
-        self.tensors = TensorDecoder(engine.manifest.contract, max_rows)
-        self._meter = Meter(engine.manifest.name)
-        self._together = Together(engine.predict)
+        contract = engine.manifest.contract
+        self.rows = RowDecoder(contract, settings.max_rows)
+        self.tensors = TensorDecoder(contract, settings.max_rows)
+        self.buffers = Buffers(settings.max_buffered_bytes)
+        self._small = Backlog(settings.max_wait_seconds)
+        self._large = Backlog(settings.max_wait_seconds, threads)
         self._beside = ThreadPoolExecutor(threads, "large-request")
+        self.replace(engine)
+
+    def replace(self, engine: Engine) -> None:
+        """Answer with another engine from now on; what waits is still the old one's."""
+        self.engine = engine
+        self._steps = Steps(engine)
+        self._together = Together(self._steps, self._small)
+
+    def has_room(self, size_bytes: int) -> bool:
+        """Tell whether a request of a size would be answered in time."""
+        return not (self._large if size_bytes > SMALL_BYTES else self._small).is_full
+
+    @contextmanager
+    def arriving(self, size_bytes: int) -> "Iterator[Take]":
+        """Yield what notes each part of a request that is held in memory until it is answered.
+
+        Both raise Overloaded: when a request of this size would wait too long, and when too much
+        is held.
+        """
+        if not self.has_room(size_bytes):
+            raise Overloaded
+        held = 0
+
+        def take(part_bytes: int) -> None:
+            nonlocal held
+            self.buffers.take(part_bytes)
+            held += part_bytes
+
+        try:
+            yield take
+        finally:
+            self.buffers.give_back(held)
 
     async def answer(self, size_bytes: int, decode: "Decode[Answer]") -> Answer:
-        """Return the encoded answer to a request of a size; raises InvalidInput."""
-        loop = asyncio.get_running_loop()
+        """Return the encoded answer to a request of a size; raises InvalidInput or Overloaded."""
         if size_bytes > SMALL_BYTES:
-            return await loop.run_in_executor(self._beside, self.answer_now, decode)
-        future: asyncio.Future[Answer] = loop.create_future()
-        self.submit(decode, partial(_settle, future))
+            return await self._answer_large(size_bytes, decode)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def decode_if_wanted(engine: Engine) -> tuple[Batch, Encode[Answer]]:
+            if future.done():  # its client has gone, or would have it no more
+                raise ClientGone
+            return decode(engine)
+
+        self.submit(size_bytes, decode_if_wanted, partial(_settle, future))
         return await future
 
-    def submit(self, decode: "Decode[Answer]", deliver: "Deliver[Answer]") -> None:
-        """Have `deliver` called with the answer to a small request, or with its error.
-
-        That is at the latest at the end of this turn of the event loop.
-        """
+    def submit(self, size_bytes: int, decode: "Decode[Answer]", deliver: Deliver) -> None:
+        """Have `deliver` called with the answer to a small request, or with its error."""
         try:
-            batch, encode = self._decoded(decode)
-        except Exception as error:  # noqa: BLE001 - it is the request's own
+            self._together.submit(size_bytes, decode, deliver)
+        except Overloaded as error:
             deliver(error)
-        else:
-            self._together.submit(batch, partial(self._finish, perf_counter(), encode, deliver))
 
-    def _finish(
-        self,
-        start: float,
-        encode: "Encode[Answer]",
-        deliver: "Deliver[Answer]",
-        outcome: Outcome,
-    ) -> None:
-        if isinstance(outcome, Exception):
-            deliver(outcome)
-            return
-        self._meter.predict_seconds.observe(perf_counter() - start)
+    async def _answer_large(self, size_bytes: int, decode: "Decode[Answer]") -> Answer:
+        self._large.add(size_bytes)
+        loop, since = asyncio.get_running_loop(), perf_counter()
+        work = partial(self._answer_beside, self._steps, size_bytes, since, decode)
         try:
-            answer = self._encoded(outcome, encode)
-        except Exception as error:  # noqa: BLE001 - it is the request's own
-            deliver(error)
-        else:
-            deliver(answer)
-
-    def answer_now(self, decode: "Decode[Answer]") -> Answer:
-        """Return the encoded answer to a request by itself; raises InvalidInput."""
-        batch, encode = self._decoded(decode)
-        start = perf_counter()
-        prediction = self.engine.predict(batch)
-        self._meter.predict_seconds.observe(perf_counter() - start)
-        return self._encoded(prediction, encode)
-
-    def _decoded(self, decode: "Decode[Answer]") -> "tuple[Batch, Encode[Answer]]":
-        start = perf_counter()
-        try:
-            return decode()
+            return await loop.run_in_executor(self._beside, work)
         finally:
-            self._meter.preprocess_seconds.observe(perf_counter() - start)
+            self._large.remove(1, size_bytes)
 
-    def _encoded(self, prediction: Prediction, encode: "Encode[Answer]") -> Answer:
-        self._meter.rows.inc(len(prediction.values))
-        doubts = self.engine.doubts(prediction)
-        for doubt in doubts:
-            self._meter.warn(doubt.warning.name)
+    def _answer_beside(
+        self, steps: Steps, size_bytes: int, since: float, decode: "Decode[Answer]"
+    ) -> Answer:
+        self._large.check_age(since)
         start = perf_counter()
-        try:
-            return encode(prediction, doubts)
-        finally:
-            self._meter.postprocess_seconds.observe(perf_counter() - start)
+        batch, encode = steps.decode(decode)
+        answer = steps.encode(steps.predict(batch), encode)
+        self._large.learn(1, size_bytes, perf_counter() - start)
+        return answer
 
 
 def _settle(future: "asyncio.Future[Answer]", outcome: Answer | Exception) -> None:

@@ -15,7 +15,8 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     """How to serve; the environment variable of each has its name in capitals.
 
     `require_signature` is the file of the public key whose signature a bundle needs, if any;
-    `drain_seconds` is how long requests in flight may take after SIGTERM.
+    `drain_seconds` is how long requests in flight may take after SIGTERM, `max_wait_seconds` how
+    long one may wait for its turn, and `max_buffered_bytes` how much of requests a worker holds.
     """
 
     bundle: Annotated[str, msgspec.Meta(min_length=1)] = "bundle"
@@ -30,6 +31,8 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     access_log: bool = False
     max_rows: Annotated[int, msgspec.Meta(ge=1)] = 10_000
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1)] = 4 * 1024 * 1024
+    max_wait_seconds: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    max_buffered_bytes: Annotated[int, msgspec.Meta(ge=1)] = 32 * 1024 * 1024
     drain_seconds: Annotated[int, msgspec.Meta(ge=0)] = 20
 
 

@@ -52,7 +52,7 @@ def test_every_metric_has_its_row_with_its_labels() -> None:
 
 
 def test_every_route_is_in_the_reference(bundle_folder: Path) -> None:
-    service = Service(Engine(bundle.read(bundle_folder)), 100)
+    service = Service(Engine(bundle.read(bundle_folder)), Settings(max_rows=100))
     found = {f"GET {path}" for path in routes.reads(service)}
     found |= {f"POST {path}" for path in routes.predictions(service)}
     for path, operations in plain_api(service, Settings()).openapi()["paths"].items():

@@ -23,6 +23,7 @@ from predictor.serving.grpc.inference_pb2 import ModelInferRequest
 from predictor.serving.rest import v1, v2
 from predictor.serving.rest.http import Request
 from predictor.serving.service import Service
+from predictor.serving.settings import Settings
 from predictor.training.columns import CONTRACT
 from tests import generated
 
@@ -32,7 +33,7 @@ LENGTH_BYTES = 2
 
 MANIFEST = SimpleNamespace(contract=CONTRACT, name="energy")
 ENGINE: Any = SimpleNamespace(manifest=MANIFEST, predict=None)
-SERVICE = Service(cast(Engine, ENGINE), MAX_ROWS)
+SERVICE = Service(cast(Engine, ENGINE), Settings(max_rows=MAX_ROWS))
 LIMITS = Limits(CONTRACT)
 
 
@@ -49,7 +50,7 @@ def check(batch: Batch) -> Batch:
 def read_v1(case: bytes) -> Batch:
     """Read V1's body, as the strict decoder reads it too."""
     expected = outcome(lambda: encode(CONTRACT, rows.rows_of(rows.decode_json(case)), MAX_ROWS))
-    found = outcome(lambda: v1.decode(SERVICE, Request([case], {}))[0])
+    found = outcome(lambda: v1.decode(SERVICE, Request([case], {}), SERVICE.engine)[0])
     if isinstance(expected, Batch) and isinstance(found, Batch):
         assert found.columns.tobytes() == expected.columns.tobytes()
         return check(found)
@@ -69,14 +70,14 @@ def outcome(read: Callable[[], Batch]) -> Batch | InvalidInput:
 
 def read_v2(case: bytes) -> Batch:
     """Read V2's body of JSON."""
-    return check(v2.decode(SERVICE, Request([case], {}))[0])
+    return check(v2.decode(SERVICE, Request([case], {}), SERVICE.engine)[0])
 
 
 def read_binary(case: bytes) -> Batch:
     """Read V2's body of JSON with bytes behind it, whose first two say how long the JSON is."""
     length = int.from_bytes(case[:LENGTH_BYTES], "little")
     headers = {v2.HEADER: str(length).encode()}
-    return check(v2.decode(SERVICE, Request([case[LENGTH_BYTES:]], headers))[0])
+    return check(v2.decode(SERVICE, Request([case[LENGTH_BYTES:]], headers), SERVICE.engine)[0])
 
 
 def read_grpc(case: bytes) -> Batch:
@@ -86,7 +87,7 @@ def read_grpc(case: bytes) -> Batch:
     except DecodeError as error:
         message = "the message is none"
         raise InvalidInput(message) from error
-    return check(messages.decode(SERVICE, request)[0])
+    return check(messages.decode(SERVICE, request, SERVICE.engine)[0])
 
 
 def columns(sent: list[Row]) -> list[dict[str, Any]]:

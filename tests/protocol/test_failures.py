@@ -41,7 +41,7 @@ async def serving(engine: Engine) -> AsyncIterator[Settings]:
     """Yield the settings of a worker's server in this process, with an engine of its own."""
     with ports.bound("127.0.0.1", 0, 0, 1) as bound:
         settings = Settings(port=bound.http, grpc_port=bound.grpc)
-        service, ready = Service(engine, 100), asyncio.Event()
+        service, ready = Service(engine, settings), asyncio.Event()
         server = worker._Server(worker._config(service, settings), service, settings, ready.set)
         running = asyncio.create_task(server.serve(bound.listeners))
         await ready.wait()

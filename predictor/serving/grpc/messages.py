@@ -26,7 +26,8 @@ from predictor.serving.grpc.inference_pb2 import (
     ModelInferRequest,
     ModelInferResponse,
 )
-from predictor.serving.service import Encode, Service
+from predictor.serving.service import Service
+from predictor.serving.steps import Encode
 
 # Where a tensor's elements are, by its datatype.
 FIELDS = {
@@ -42,17 +43,17 @@ FIELDS = {
 
 
 def decode(
-    service: Service, request: ModelInferRequest
+    service: Service, request: ModelInferRequest, engine: Engine
 ) -> tuple[Batch, Encode[ModelInferResponse]]:
     """Return a request's rows, and what encodes their answer; raises InvalidInput.
 
     What comes as raw bytes is answered in raw bytes.
     """
-    known = service.engine.manifest.contract.outputs
+    known = engine.manifest.contract.outputs
     names = wanted(known, [output.name for output in request.outputs])
     batch = service.tensors.batch(_tensors(request))
     is_raw = bool(request.raw_input_contents)
-    return batch, partial(_encode, service.engine, request.id, names, is_raw)
+    return batch, partial(_encode, engine, request.id, names, is_raw)
 
 
 def _tensors(request: ModelInferRequest) -> list[Tensor]:

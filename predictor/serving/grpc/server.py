@@ -13,15 +13,20 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from predictor import __version__
+from predictor.bundle import Manifest
 from predictor.contract import quote
 from predictor.errors import InvalidInput, SettingsError
 from predictor.serving.access import answered
+from predictor.serving.backlog import Overloaded
+from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.tensors import PLATFORM, SERVER_NAME, metadata
+from predictor.serving.engine import Engine
 from predictor.serving.grpc import inference_pb2 as pb
 from predictor.serving.grpc import messages
 from predictor.serving.processes.ports import address
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
+from predictor.serving.steps import Encode
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +47,6 @@ class _Inference:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._manifest = service.engine.manifest
 
     async def server_live(self, _: pb.ServerLiveRequest) -> pb.ServerLiveResponse:
         return pb.ServerLiveResponse(live=True)
@@ -54,29 +58,40 @@ class _Inference:
         return pb.ServerMetadataResponse(name=SERVER_NAME, version=__version__)
 
     async def model_ready(self, request: pb.ModelReadyRequest) -> pb.ModelReadyResponse:
-        self._check(request.name, request.version)
+        _check(self._service.engine.manifest, request.name, request.version)
         return pb.ModelReadyResponse(ready=True)
 
     async def model_metadata(self, request: pb.ModelMetadataRequest) -> pb.ModelMetadataResponse:
-        self._check(request.name, request.version)
+        manifest = self._service.engine.manifest
+        _check(manifest, request.name, request.version)
         return pb.ModelMetadataResponse(
-            name=self._manifest.name,
-            versions=[self._manifest.version],
+            name=manifest.name,
+            versions=[manifest.version],
             platform=PLATFORM,
-            **metadata(self._manifest.contract),
+            **metadata(manifest.contract),
         )
 
     async def model_infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
-        self._check(request.model_name, request.model_version)
-        decode = partial(messages.decode, self._service, request)
-        return await self._service.answer(request.ByteSize(), decode)
+        decode = partial(_decode, self._service, request)
+        size_bytes = request.ByteSize()
+        with self._service.arriving(size_bytes) as take:
+            take(size_bytes)
+            return await self._service.answer(size_bytes, decode)
 
-    def _check(self, name: str, version: str) -> None:
-        """Refuse a model, or a version of it, that is not served; none is the served one."""
-        if name != self._manifest.name:
-            raise _NotFound(name, self._manifest.name)
-        if version not in {"", self._manifest.version}:
-            raise _NotFound(version, self._manifest.version)
+
+def _decode(
+    service: Service, request: pb.ModelInferRequest, engine: Engine
+) -> tuple[Batch, Encode[pb.ModelInferResponse]]:
+    _check(engine.manifest, request.model_name, request.model_version)
+    return messages.decode(service, request, engine)
+
+
+def _check(manifest: Manifest, name: str, version: str) -> None:
+    """Refuse a model, or a version of it, that is not served; none is the served one."""
+    if name != manifest.name:
+        raise _NotFound(name, manifest.name)
+    if version not in {"", manifest.version}:
+        raise _NotFound(version, manifest.version)
 
 
 class _Health(health.aio.HealthServicer):  # type: ignore[name-defined,misc] # no types
@@ -147,6 +162,8 @@ async def _answer(
         return grpc.StatusCode.INVALID_ARGUMENT, str(error)
     except _NotFound as error:
         return grpc.StatusCode.NOT_FOUND, str(error)
+    except Overloaded as error:
+        return grpc.StatusCode.UNAVAILABLE, str(error)
     except Exception:
         logger.exception("%s failed", route)
         return grpc.StatusCode.INTERNAL, "internal error"

@@ -44,7 +44,7 @@ def work(
     metrics.MODEL_INFO.labels(engine.manifest.name, engine.manifest.version).set(1)
     if settings.access_log:
         access.log_lines()
-    service = Service(engine, settings.max_rows, threads)
+    service = Service(engine, settings, threads)
     server = _Server(_config(service, settings), service, settings, lambda: ready(engine))
     gc.collect()
     gc.freeze()  # what is here now stays: no later collection need look at it

@@ -17,9 +17,13 @@ from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from predictor.serving.access import answered
+from predictor.serving.backlog import ClientGone, Overloaded
+from predictor.serving.decoding.batch import Batch
+from predictor.serving.engine import Engine
 from predictor.serving.rest.http import JSON_TYPE, Request, Response, refused
 from predictor.serving.rest.routes import Predict
 from predictor.serving.service import SMALL_BYTES, Service
+from predictor.serving.steps import Encode
 
 UNUSUAL = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 
@@ -51,12 +55,16 @@ class ExpressProtocol(HttpToolsProtocol):
         self._routes = routes
         self._limit_bytes = min(limit_bytes, SMALL_BYTES)
         self._arriving: Request | None = None  # by the short way
+        self._held_bytes = 0  # of it
+        self._refusal: Overloaded | None = None
 
     def on_headers_complete(self) -> None:
         """Begin a request, by the short way if it is as usual."""
         headers = dict(self.headers)
         if self._is_usual(headers):
             self._arriving = Request([], headers)
+            size_bytes = int(headers[b"content-length"])
+            self._refusal = None if self._service.has_room(size_bytes) else Overloaded()
             self.cycle = _Cycle()  # type: ignore[assignment] # as far as it is looked at
         else:
             super().on_headers_complete()
@@ -79,8 +87,17 @@ class ExpressProtocol(HttpToolsProtocol):
         """Take a part of a body."""
         if self._arriving is None:
             super().on_body(body)
+        elif self._refusal is None:  # else it is thrown away, which costs least
+            self._hold(self._arriving, body)
+
+    def _hold(self, arriving: Request, body: bytes) -> None:
+        try:
+            self._service.buffers.take(len(body))
+        except Overloaded as error:
+            self._refusal = error
         else:
-            self._arriving.parts.append(body)
+            self._held_bytes += len(body)
+            arriving.parts.append(body)
 
     def on_message_complete(self) -> None:
         """Have a request answered at the end of this turn of the event loop."""
@@ -88,12 +105,27 @@ class ExpressProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         route = self._routes[self.url]
-        decode = partial(route.decode, self._arriving)
-        self._arriving = None
         cycle: Any = self.cycle
-        self._service.submit(decode, partial(self._deliver, cycle, route.path))
+        decode = partial(_decode, route, self._arriving, cycle)
+        size_bytes, self._arriving, self._held_bytes = self._held_bytes, None, 0
+        deliver = partial(self._deliver, cycle, route.path, size_bytes)
+        if self._refusal:
+            deliver(self._refusal)
+        else:
+            self._service.submit(size_bytes, decode, deliver)
 
-    def _deliver(self, cycle: _Cycle, path: str, outcome: Response | Exception) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of what had arrived of a request."""
+        self._service.buffers.give_back(self._held_bytes)
+        self._arriving, self._held_bytes = None, 0
+        super().connection_lost(exc)
+
+    def _deliver(
+        self, cycle: _Cycle, path: str, size_bytes: int, outcome: Response | Exception
+    ) -> None:
+        self._service.buffers.give_back(size_bytes)
+        if isinstance(outcome, ClientGone):
+            return
         if isinstance(outcome, Exception):
             outcome = refused(outcome, f"POST {path}", invalid_input=400)
         answered(path, "POST", outcome.status, cycle.start)
@@ -116,3 +148,12 @@ class ExpressProtocol(HttpToolsProtocol):
             headers.append((b"connection", b"close"))
         lines = [b"%b: %b\r\n" % header for header in headers]
         return b"".join([STATUS_LINE[response.status], *lines, b"\r\n", response.body])
+
+
+def _decode(
+    route: Predict, request: Request, cycle: _Cycle, engine: Engine
+) -> tuple[Batch, Encode[Response]]:
+    """Decode a request unless its client has gone while it waited."""
+    if cycle.disconnected:
+        raise ClientGone
+    return route.decode(request, engine)

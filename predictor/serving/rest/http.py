@@ -8,6 +8,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 
 from predictor.errors import InvalidInput
+from predictor.serving.backlog import RETRY_SECONDS, ClientGone, Overloaded
 
 # ASGI's messages and scopes are open dictionaries.
 Message = MutableMapping[str, Any]
@@ -22,12 +23,8 @@ JSON = "application/json"
 JSON_TYPE = JSON.encode()
 
 
-# What a client can bring about; anything else is a fault of this server.
-CLIENT_ERRORS = (HTTPException, InvalidInput)
-
-
-class ClientGone(Exception):  # noqa: N818 - nobody is left to whom it would be an error
-    """The client closed its connection in the middle of its request."""
+# What a client, or too many of them, can bring about; anything else is a fault of this server.
+EXPECTED = (HTTPException, InvalidInput, Overloaded)
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -76,7 +73,7 @@ class Response(msgspec.Struct, frozen=True):
 
 def refused(error: Exception, what: str, invalid_input: int) -> Response:
     """Return the answer to a request that failed; a fault of this server's own is logged."""
-    if not isinstance(error, CLIENT_ERRORS):
+    if not isinstance(error, EXPECTED):
         logger.error("%s failed", what, exc_info=error)
     return refusal(error, invalid_input)
 
@@ -91,6 +88,8 @@ def refusal(error: Exception, invalid_input: int) -> Response:
         return _failure(error.status_code, error.detail, dict(error.headers or {}))
     if isinstance(error, InvalidInput):
         return _failure(invalid_input, str(error), {})
+    if isinstance(error, Overloaded):
+        return _failure(503, str(error), {"Retry-After": str(RETRY_SECONDS)})
     return _failure(500, "internal error", {})
 
 
@@ -98,18 +97,34 @@ def _failure(status: int, message: str, headers: dict[str, str]) -> Response:
     return Response(msgspec.json.encode({"error": message}), status, headers=headers)
 
 
-async def read(
-    scope: Scope, receive: Receive, limit: int, content_types: Collection[bytes] = (JSON_TYPE,)
-) -> Request:
-    """Return a request with its body.
+def headers_of(
+    scope: Scope, limit: int, content_types: Collection[bytes] = (JSON_TYPE,)
+) -> dict[bytes, bytes]:
+    """Return a request's headers.
 
-    Raises HTTPException, 415 when it says that it is something else than the allowed types, and 413
-    when it is over `limit` bytes; ClientGone when the connection ends before it does.
+    Raises HTTPException, 415 when they say that the body is something else than the allowed types,
+    and 413 when they say that it is over `limit` bytes.
     """
     headers = dict(scope["headers"])
     _check_type(headers.get(b"content-type", JSON_TYPE), content_types)
-    if int(headers.get(b"content-length", b"0")) > limit:
+    if declared_bytes(headers) > limit:
         raise _too_large(limit)
+    return headers
+
+
+def declared_bytes(headers: dict[bytes, bytes]) -> int:
+    """Return how large a body is said to be, 0 if nothing is said."""
+    return int(headers.get(b"content-length", b"0"))
+
+
+async def read(
+    receive: Receive, headers: dict[bytes, bytes], limit: int, take: Callable[[int], None]
+) -> Request:
+    """Return a request with its body, each part of which `take` is told the size of.
+
+    Raises HTTPException, 413, when it is over `limit` bytes, and ClientGone when the connection
+    ends before it does.
+    """
     parts: list[bytes] = []
     size = 0
     while True:
@@ -120,6 +135,7 @@ async def read(
         size += len(parts[-1])
         if size > limit:
             raise _too_large(limit)
+        take(len(parts[-1]))
         if not message.get("more_body", False):
             return Request(parts, headers)
 

@@ -16,14 +16,18 @@ from predictor import __version__
 from predictor.bundle import Manifest
 from predictor.contract import LOWER, UPPER, WARNINGS, Target
 from predictor.errors import InvalidInput
+from predictor.serving.backlog import Overloaded
 from predictor.serving.decoding.batch import Batch
-from predictor.serving.engine import Doubt, Engine, Prediction
+from predictor.serving.engine import Doubt, Prediction
 from predictor.serving.rest import http
 from predictor.serving.rest.numbers import json_list
 from predictor.serving.rest.page import PAGE, add_page
 from predictor.serving.rest.row_schema import row_schema
-from predictor.serving.service import Encode, Service
+from predictor.serving.service import Service
 from predictor.serving.settings import Settings
+
+# Encodes the answer of the model that a manifest is of.
+_Encode = Callable[[Manifest, Prediction, list[Doubt]], bytes]
 
 
 class Health(BaseModel):
@@ -81,6 +85,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     413: {"description": "The body is too large", "model": Error},
     415: {"description": "The body is not said to be JSON", "model": Error},
     422: {"description": "A row is not what the contract allows", "model": Error},
+    503: {"description": "There is too much to do; try again later", "model": Error},
 }
 
 
@@ -96,9 +101,9 @@ def plain_api(service: Service, settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     add_page(app)
-    _add_state(app, service.engine)
+    _add_state(app, service)
     _add_predictions(app, service, settings)
-    for kind in (HTTPException, InvalidInput, Exception):
+    for kind in (HTTPException, InvalidInput, Overloaded, Exception):
         app.add_exception_handler(kind, _refuse)  # type: ignore[arg-type] # any ASGI app will do
     return app
 
@@ -107,23 +112,23 @@ async def _refuse(_request: Request, error: Exception) -> http.Response:
     return http.refusal(error, invalid_input=422)
 
 
-def _add_state(app: FastAPI, engine: Engine) -> None:
-    manifest = engine.manifest
-
+def _add_state(app: FastAPI, service: Service) -> None:
     @app.get("/", include_in_schema=False)
     async def root() -> RedirectResponse:
         return RedirectResponse(PAGE)
 
     @app.get("/health")
     async def health() -> Health:
-        return Health(status="healthy", model_loaded=True, model_version=manifest.version)
+        version = service.engine.manifest.version
+        return Health(status="healthy", model_loaded=True, model_version=version)
 
     @app.get("/health/ready")
     async def ready() -> Ready:
-        return Ready(ready=True, model_version=manifest.version)
+        return Ready(ready=True, model_version=service.engine.manifest.version)
 
     @app.get("/models")
     async def models() -> Models:
+        engine, manifest = service.engine, service.engine.manifest
         served = Model(
             name=manifest.name,
             model_version=manifest.version,
@@ -143,15 +148,21 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
     one, many = _answers(contract.target)
 
     async def respond(
-        request: Request, decode: Callable[[bytes], Batch], encode: Encode[bytes]
+        request: Request, decode: Callable[[bytes], Batch], encode: _Encode
     ) -> Response:
-        received = await http.read(request.scope, request.receive, settings.max_body_bytes)
-        content = await service.answer(received.size_bytes, lambda: (decode(received.body), encode))
+        limit = settings.max_body_bytes
+        headers = http.headers_of(request.scope, limit)
+        with service.arriving(http.declared_bytes(headers)) as take:
+            received = await http.read(request.receive, headers, limit, take)
+            content = await service.answer(
+                received.size_bytes,
+                lambda engine: (decode(received.body), partial(encode, engine.manifest)),
+            )
         return Response(content, media_type=http.JSON)
 
     @app.post("/predict", response_model=one, openapi_extra=_body(row, example), responses=ERRORS)
     async def predict(request: Request) -> Response:
-        return await respond(request, service.rows.one, partial(_encode_one, manifest))
+        return await respond(request, service.rows.one, _encode_one)
 
     @app.post(
         "/predict/batch",
@@ -160,7 +171,7 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
         responses=ERRORS,
     )
     async def predict_batch(request: Request) -> Response:
-        return await respond(request, service.rows.rows, partial(_encode_many, manifest))
+        return await respond(request, service.rows.rows, _encode_many)
 
 
 def _predicted(target: Target) -> str:

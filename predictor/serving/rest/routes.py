@@ -8,15 +8,16 @@ from time import perf_counter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
+from predictor.contract import quote
 from predictor.serving import metrics
 from predictor.serving.access import answered
+from predictor.serving.backlog import ClientGone
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.binary import CONTENT_TYPE
 from predictor.serving.engine import Engine
 from predictor.serving.rest import http, v1, v2
 from predictor.serving.rest.http import (
     App,
-    ClientGone,
     Message,
     Receive,
     Request,
@@ -25,8 +26,9 @@ from predictor.serving.rest.http import (
     Send,
 )
 from predictor.serving.rest.plain import plain_api
-from predictor.serving.service import Encode, Service
+from predictor.serving.service import Service
 from predictor.serving.settings import Settings
+from predictor.serving.steps import Encode
 
 # The protocols that machines speak; everything else belongs to the API that people read.
 PROTOCOLS = ("/v1/", "/v2/")
@@ -40,7 +42,7 @@ class Predict:
     """A route that predicts: its path, its decoder, and what it may be sent as."""
 
     path: str
-    decode: Callable[[Request], tuple[Batch, Encode[Response]]]
+    decode: Callable[[Request, Engine], tuple[Batch, Encode[Response]]]
     content_types: tuple[bytes, ...] = (http.JSON_TYPE,)
 
 
@@ -49,17 +51,27 @@ def application(service: Service, settings: Settings) -> App:
     read, predict = reads(service), predictions(service)
     paths = [*read, *predict]
     plain = plain_api(service, settings)
+    model = _model(service.engine)
+
+    async def predicted(
+        scope: Scope, receive: Receive, route: Predict, version: str | None
+    ) -> Response:
+        limit = settings.max_body_bytes
+        headers = http.headers_of(scope, limit, route.content_types)
+        with service.arriving(http.declared_bytes(headers)) as take:
+            request = await http.read(receive, headers, limit, take)
+            decode = partial(_decode, route, request, version)
+            return await service.answer(request.size_bytes, decode)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
+        path, version, template = _split(scope["path"], model)
         if path in predict:
-            _match(scope, "POST")
+            _match(scope, "POST", template)
             route = predict[path]
-            request = await http.read(scope, receive, settings.max_body_bytes, route.content_types)
-            decode = partial(route.decode, request)
-            response = await service.answer(request.size_bytes, decode)
+            response = await predicted(scope, receive, route, version)
         elif path in read:
-            _match(scope, "GET")
+            _match(scope, "GET", template)
+            _check(version, service.engine)
             response = read[path]()
         elif path.startswith(PROTOCOLS):
             raise HTTPException(404, f"nothing is here; there is {', '.join(paths)}")
@@ -72,41 +84,61 @@ def application(service: Service, settings: Settings) -> App:
 
 def reads(service: Service) -> dict[str, Callable[[], Response]]:
     """Return what answers a GET, by its path."""
-    engine, name = service.engine, service.engine.manifest.name
-    found: dict[str, Callable[[], Response]] = {
-        "/v1/models": partial(v1.models, engine),
-        f"/v1/models/{name}": partial(v1.model, engine),
+    model, name = _model(service.engine), service.engine.manifest.name
+    return {
+        "/v1/models": lambda: v1.models(service.engine),
+        f"/v1/models/{name}": lambda: v1.model(service.engine),
         "/v2": v2.server_metadata,
         "/v2/health/live": lambda: Response(b'{"live":true}'),
         "/v2/health/ready": lambda: Response(b'{"ready":true}'),
         "/metrics": lambda: Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST),
+        model: lambda: v2.model_metadata(service.engine),
+        f"{model}/ready": lambda: v2.model_ready(service.engine),
     }
-    for model in _models(engine):
-        found[model] = partial(v2.model_metadata, engine)
-        found[f"{model}/ready"] = partial(v2.model_ready, engine)
-    return found
 
 
 def predictions(service: Service) -> dict[str, Predict]:
     """Return what predicts for a POST, by its path."""
     v1_path = f"/v1/models/{service.engine.manifest.name}:predict"
-    v2_paths = [f"{model}/infer" for model in _models(service.engine)]
-    routes = [
+    v2_path = f"{_model(service.engine)}/infer"
+    routes = (
         Predict(v1_path, partial(v1.decode, service)),
-        *(Predict(path, partial(v2.decode, service), V2_TYPES) for path in v2_paths),
-    ]
+        Predict(v2_path, partial(v2.decode, service), V2_TYPES),
+    )
     return {route.path: route for route in routes}
 
 
-def _models(engine: Engine) -> tuple[str, str]:
-    """Return the paths of the model and of its version in V2."""
-    model = f"/v2/models/{engine.manifest.name}"
-    return model, f"{model}/versions/{engine.manifest.version}"
+def _model(engine: Engine) -> str:
+    """Return the model's path in V2."""
+    return f"/v2/models/{engine.manifest.name}"
 
 
-def _match(scope: Scope, method: str) -> None:
+def _split(path: str, model: str) -> tuple[str, str | None, str]:
+    """Return a path without the version of the model, that version, and the path's template."""
+    start = f"{model}/versions/"
+    if not path.startswith(start):
+        return path, None, path
+    version, slash, rest = path.removeprefix(start).partition("/")
+    return f"{model}{slash}{rest}", version, f"{start}{{version}}{slash}{rest}"
+
+
+def _check(version: str | None, engine: Engine) -> None:
+    """Raise HTTPException when another version than the engine's is asked for."""
+    served = engine.manifest.version
+    if version not in {None, served}:
+        raise HTTPException(404, f"got version {quote(version)}, expected {served}")
+
+
+def _decode(
+    route: Predict, request: Request, version: str | None, engine: Engine
+) -> tuple[Batch, Encode[Response]]:
+    _check(version, engine)
+    return route.decode(request, engine)
+
+
+def _match(scope: Scope, method: str, template: str) -> None:
     """Note the route that a request is for; raises HTTPException when its method is another."""
-    scope["route"] = scope["path"]
+    scope["route"] = template
     if scope["method"] != method:
         raise HTTPException(405, f"use {method} here", {"Allow": method})
 

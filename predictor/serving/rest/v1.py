@@ -7,7 +7,8 @@ from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.rest.answers import answer
 from predictor.serving.rest.http import Request, Response
 from predictor.serving.rest.numbers import json_array
-from predictor.serving.service import Encode, Service
+from predictor.serving.service import Service
+from predictor.serving.steps import Encode
 
 
 def models(engine: Engine) -> Response:
@@ -20,7 +21,7 @@ def model(engine: Engine) -> Response:
     return Response(msgspec.json.encode({"name": engine.manifest.name, "ready": True}))
 
 
-def decode(service: Service, request: Request) -> tuple[Batch, Encode[Response]]:
+def decode(service: Service, request: Request, _engine: Engine) -> tuple[Batch, Encode[Response]]:
     """Return the rows of `POST /v1/models/NAME:predict`, and what encodes their answer.
 
     Raises InvalidInput.

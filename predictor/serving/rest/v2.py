@@ -24,7 +24,8 @@ from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.rest import http, messages
 from predictor.serving.rest.messages import NONE, InputTensor, OutputTensor, Parameters, Response
 from predictor.serving.rest.numbers import json_array
-from predictor.serving.service import Encode, Service
+from predictor.serving.service import Service
+from predictor.serving.steps import Encode
 
 HEADER = binary.HEADER.lower().encode()
 
@@ -50,7 +51,9 @@ def _json(body: dict[str, object]) -> http.Response:
     return http.Response(msgspec.json.encode(body))
 
 
-def decode(service: Service, request: http.Request) -> tuple[Batch, Encode[http.Response]]:
+def decode(
+    service: Service, request: http.Request, engine: Engine
+) -> tuple[Batch, Encode[http.Response]]:
     """Return the rows of `POST /v2/models/NAME/infer`, and what encodes their answer.
 
     Raises InvalidInput.
@@ -58,9 +61,9 @@ def decode(service: Service, request: http.Request) -> tuple[Batch, Encode[http.
     length, body = request.headers.get(HEADER), request.body
     content, behind = binary.split(body, length) if length else (body, b"")
     asked = messages.decode(content)
-    names = _wanted(service.engine.manifest.contract.outputs, asked)
+    names = _wanted(engine.manifest.contract.outputs, asked)
     batch = service.tensors.batch(_tensors(asked.inputs, behind))
-    return batch, partial(_encode, service.engine, asked.id, names)
+    return batch, partial(_encode, engine, asked.id, names)
 
 
 def _encode(

@@ -1,0 +1,92 @@
+"""What waits for the model and what it holds in memory: what would be too much is refused at once.
+
+A queue that only grows serves nobody: each answer comes after its client has gone. So a request is
+let in when its turn is expected within a limit, which is known from how long the work before it
+will take; see S. Floyd and V. Jacobson, "Random early detection", 1993, and "Handling Overload" in
+B. Beyer et al., "Site Reliability Engineering", 2016.
+"""
+
+from time import perf_counter
+
+# A request costs about as much as this many bytes before its first row.
+REQUEST_BYTES = 1024
+# What a byte is taken to cost before any was measured: 40 µs for a request of one row.
+FIRST_SECONDS_PER_BYTE = 3e-8
+# How much of what was measured is still remembered at the next measurement.
+MEMORY = 0.98
+# A second is the least that Retry-After can say.
+RETRY_SECONDS = 1
+
+
+class Overloaded(Exception):  # noqa: N818 - it is not an error of the request
+    """There is more to do than can be done in time."""
+
+    def __init__(self) -> None:
+        super().__init__("the server has too much to do; try again later")
+
+
+class ClientGone(Exception):  # noqa: N818 - nobody is left to whom it would be an error
+    """The client left in the middle of its request."""
+
+
+class Backlog:
+    """Work that waits for `servers` that do it, in bytes of requests."""
+
+    def __init__(self, limit_seconds: float, servers: int = 1) -> None:
+        """Take how long a request may wait."""
+        self.limit_seconds = limit_seconds
+        self._servers = servers
+        self._bytes = 0
+        self._measured = 1.0, FIRST_SECONDS_PER_BYTE  # bytes, and the seconds they took
+        self._most_bytes = self._most()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a request that comes now would wait too long."""
+        return self._bytes > self._most_bytes
+
+    def add(self, size_bytes: int) -> None:
+        """Note that a request waits; raises Overloaded when its turn would come too late."""
+        if self.is_full:
+            raise Overloaded
+        self._bytes += size_bytes + REQUEST_BYTES
+
+    def remove(self, requests: int, size_bytes: int) -> None:
+        """Note that some requests, of this size in all, wait no more."""
+        self._bytes -= size_bytes + requests * REQUEST_BYTES
+
+    def check_age(self, since: float) -> None:
+        """Raise Overloaded when a request has waited too long, from what `perf_counter` said."""
+        if perf_counter() - since > self.limit_seconds:
+            raise Overloaded
+
+    def learn(self, requests: int, size_bytes: int, seconds: float) -> None:
+        """Note how long some requests of this size in all have taken one of the servers."""
+        size, took = self._measured
+        size = MEMORY * size + size_bytes + requests * REQUEST_BYTES
+        self._measured = size, MEMORY * took + seconds
+        self._most_bytes = self._most()
+
+    def _most(self) -> float:
+        """Return how many bytes are done within the limit."""
+        size, seconds = self._measured
+        return self.limit_seconds * self._servers * size / seconds
+
+
+class Buffers:
+    """The bytes of requests that are held at one time, those still arriving among them."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        """Take how many there may be."""
+        self._limit_bytes = limit_bytes
+        self.held_bytes = 0
+
+    def take(self, size_bytes: int) -> None:
+        """Hold some more; raises Overloaded, and holds no more, when it would be too much."""
+        if self.held_bytes + size_bytes > self._limit_bytes:
+            raise Overloaded
+        self.held_bytes += size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        """Hold so many less."""
+        self.held_bytes -= size_bytes

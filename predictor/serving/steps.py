@@ -1,0 +1,52 @@
+"""The steps from a request to its answer, each timed, with one engine."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import TypeVar
+
+from predictor.serving.decoding.batch import Batch
+from predictor.serving.engine import Doubt, Engine, Prediction
+from predictor.serving.metrics import Meter
+
+Answer = TypeVar("Answer")
+Encode = Callable[[Prediction, list[Doubt]], Answer]
+# What a request asks of an engine, and how its answer is to be encoded.
+Decode = Callable[[Engine], tuple[Batch, Encode[Answer]]]
+
+
+class Steps:
+    """Decodes, predicts and encodes; what each raises is the request's own error."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Take the engine that is asked."""
+        self._engine = engine
+        self._meter = Meter(engine.manifest.name)
+
+    def decode(self, decode: Decode[Answer]) -> tuple[Batch, Encode[Answer]]:
+        """Return a request's rows, and what encodes their answer."""
+        start = perf_counter()
+        try:
+            return decode(self._engine)
+        finally:
+            self._meter.preprocess_seconds.observe(perf_counter() - start)
+
+    def predict(self, batch: Batch, requests: int = 1) -> Prediction:
+        """Return the predictions for the rows of one or more requests."""
+        start = perf_counter()
+        prediction = self._engine.predict(batch)
+        seconds = perf_counter() - start
+        for _ in range(requests):
+            self._meter.predict_seconds.observe(seconds)
+        return prediction
+
+    def encode(self, prediction: Prediction, encode: Encode[Answer]) -> Answer:
+        """Return the encoded answer of a request, and count its rows."""
+        self._meter.rows.inc(len(prediction.values))
+        doubts = self._engine.doubts(prediction)
+        for doubt in doubts:
+            self._meter.warn(doubt.warning.name)
+        start = perf_counter()
+        try:
+            return encode(prediction, doubts)
+        finally:
+            self._meter.postprocess_seconds.observe(perf_counter() - start)

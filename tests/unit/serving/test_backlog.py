@@ -1,0 +1,57 @@
+"""How much may wait is known from how long the work before took."""
+
+import pytest
+
+from predictor.serving.backlog import REQUEST_BYTES, Backlog, Buffers, Overloaded
+
+ONE_SECOND = 10_000_000 - REQUEST_BYTES
+
+
+def measured(seconds: float, servers: int = 1) -> Backlog:
+    """Return a backlog that has learned how long ten megabytes take."""
+    backlog = Backlog(1, servers)
+    for _ in range(500):
+        backlog.learn(1, ONE_SECOND, seconds)
+    return backlog
+
+
+def accepted(backlog: Backlog) -> int:
+    count = 0
+    while not backlog.is_full:
+        backlog.add(ONE_SECOND // 10)
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize(("seconds", "servers", "about"), [(1, 1, 10), (2, 1, 5), (1, 2, 20)])
+def test_as_much_waits_as_is_done_within_the_limit(
+    seconds: float, servers: int, about: int
+) -> None:
+    assert accepted(measured(seconds, servers)) in {about, about + 1}
+
+
+def test_a_full_backlog_takes_nothing_until_some_is_done() -> None:
+    backlog = measured(1)
+    backlog.add(2 * ONE_SECOND)
+    with pytest.raises(Overloaded):
+        backlog.add(1)
+    backlog.remove(1, 2 * ONE_SECOND)
+    backlog.add(1)
+
+
+def test_small_requests_and_large_ones_may_be_mixed_and_none_is_forgotten() -> None:
+    backlog = measured(1)
+    for size in (1, 1000, 5_000_000):
+        backlog.add(size)
+    backlog.remove(3, 5_001_001)
+    assert accepted(backlog) == accepted(measured(1))
+
+
+def test_no_more_is_held_than_allowed_and_what_is_refused_is_not_held() -> None:
+    buffers = Buffers(100)
+    buffers.take(60)
+    with pytest.raises(Overloaded):
+        buffers.take(41)
+    buffers.take(40)
+    buffers.give_back(100)
+    assert buffers.held_bytes == 0
