@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks import contenders
 from benchmarks.contenders import NotInstalledError
-from benchmarks.fire import overload, report, servers, subject
+from benchmarks.fire import drain, odd, overload, report, servers, slow, soak, subject, workers
 from benchmarks.fire.report import Figures
 from benchmarks.fire.servers import Kind, Server
 from benchmarks.fire.subject import Subject
@@ -30,10 +30,21 @@ class Scenario:
     workers: int = 1
 
 
-SCENARIOS = (
-    Scenario("overload, one row", partial(overload.measure, rows=1)),
-    Scenario("overload, 1,000 rows", partial(overload.measure, rows=1_000)),
-)
+def _scenarios(minutes: float) -> tuple[Scenario, ...]:
+    return (
+        Scenario("kill: SIGKILL of a worker, 2 workers", workers.kill, 2),
+        Scenario("metrics: counts of 2 workers", workers.count, 2),
+        Scenario("drain: SIGTERM among kept-alive clients", drain.measure),
+        Scenario("drain: SIGTERM among kept-alive clients, 2 workers", drain.measure, 2),
+        Scenario("overload: one row", partial(overload.measure, rows=1)),
+        Scenario("overload: 1,000 rows", partial(overload.measure, rows=1_000)),
+        Scenario("slow headers", slow.headers),
+        Scenario("slow bodies", slow.bodies),
+        Scenario("slow readers", slow.readers),
+        Scenario("clients gone", slow.gone),
+        Scenario("odd requests", odd.measure),
+        Scenario("soak", partial(soak.measure, minutes=minutes)),
+    )
 
 
 def main() -> None:
@@ -46,7 +57,7 @@ def main() -> None:
         ]
     except NotInstalledError as error:
         sys.exit(f"KServe's ModelServer cannot be installed: {error}")
-    for scenario in SCENARIOS:
+    for scenario in _scenarios(options.minutes):
         if not options.only or any(word in scenario.name for word in options.only):
             print(report.table(scenario.name, _found(scenario, kinds, asked, options)), flush=True)
 
@@ -76,6 +87,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bundle", type=Path, default=Path("bundle"))
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=[], help="words in the names of tests")
+    parser.add_argument("--minutes", type=float, default=10, help="of the soak")
     parser.add_argument("--server", default="", help="a word in the name of the only server")
     parser.add_argument(
         "--environments",

@@ -4,10 +4,12 @@ import http.client
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from benchmarks.fire import servers
 from benchmarks.fire.servers import Server
@@ -67,9 +69,10 @@ def probe(port: int, path: str = LIVE) -> float | None:
     return (time.perf_counter() - began) * 1e3 if response.status == 200 else None
 
 
-def percentile(values: list[float], which: float) -> float:
+def percentile(values: ArrayLike, which: float) -> float:
     """Return a percentile, or not a number of nothing."""
-    return float(np.percentile(values, which)) if len(values) else float("nan")
+    found = np.asarray(values, float)
+    return float(np.percentile(found, which)) if len(found) else float("nan")
 
 
 def _ask(server: Server, path: str, period: float, seen: Seen, over: threading.Event) -> None:
@@ -85,3 +88,13 @@ def _ask(server: Server, path: str, period: float, seen: Seen, over: threading.E
 def _weigh(server: Server, seen: Seen, over: threading.Event) -> None:
     while not over.wait(MEMORY_PERIOD):
         seen.resident.append(servers.resident_megabytes(server))
+
+
+def weight(server: Server) -> tuple[float, int, int]:
+    """Return the megabytes, descriptors and threads of all of a server's processes."""
+    descriptors = threads = 0
+    for pid in server.pids():
+        with suppress(OSError):  # it has ended
+            descriptors += len(list(Path(f"/proc/{pid}/fd").iterdir()))
+            threads += len(list(Path(f"/proc/{pid}/task").iterdir()))
+    return servers.resident_megabytes(server), descriptors, threads

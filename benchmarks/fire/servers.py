@@ -1,6 +1,7 @@
 """The servers under fire: each started on a core of its own, asked, and watched from outside."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -34,11 +35,12 @@ class Kind:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answers; what it writes goes to `log`."""
+    """A server that answers; `bundle` is its own copy, what it writes goes to `log`."""
 
     kind: Kind
     address: Address
     pid: int
+    bundle: Path
     log: Path
     process: subprocess.Popen[bytes]
 
@@ -65,27 +67,28 @@ def running(
     kind: Kind, subject: Subject, scratch: Path, workers: int = 1, **settings: str
 ) -> Iterator[Server]:
     """Yield a server that has answered one row rightly; raises NotStartedError."""
-    names = _names(kind, subject)
-    log = scratch / "log"
+    folder, log = scratch / "bundle", scratch / "log"
+    shutil.copytree(subject.folder, folder)
+    names = _names(kind, folder)
     address = Address(int(names["port"]), int(names["grpc_port"]))
     command = [part.format(**names) for part in kind.contender.command]
     variables = _variables(kind, names) | {"WORKERS": str(workers)} | settings
-    folder = contenders.SERVERS if kind.contender.environment else contenders.ROOT
+    place = contenders.SERVERS if kind.contender.environment else contenders.ROOT
     with ExitStack() as stack:
         with on(SERVER_CORES):
-            process = stack.enter_context(processes.started(command, variables, folder, log))
+            process = stack.enter_context(processes.started(command, variables, place, log))
         stack.enter_context(on(CLIENT_CORES))
         processes.wait(process, log, lambda: subject.check(address))
-        yield Server(kind, address, process.pid, log, process)
+        yield Server(kind, address, process.pid, folder, log, process)
 
 
-def _names(kind: Kind, subject: Subject) -> dict[str, str]:
+def _names(kind: Kind, folder: Path) -> dict[str, str]:
     http, grpc = map(str, processes.free_ports(2))
     return {
         "port": http,
         "grpc_port": grpc,
         "python": str(kind.python),
-        "bundle": str(subject.folder),
+        "bundle": str(folder),
     }
 
 
