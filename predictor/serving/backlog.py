@@ -14,6 +14,9 @@ REQUEST_BYTES = 1024
 FIRST_SECONDS_PER_BYTE = 3e-8
 # How much of what was measured is still remembered at the next measurement.
 MEMORY = 0.98
+# A request is let in when its turn is expected within this share of the limit. The rest is for what
+# is not foreseen: a refusal must be told at once, not after having waited.
+EXPECTED_SHARE = 0.5
 # A second is the least that Retry-After can say.
 RETRY_SECONDS = 1
 
@@ -34,7 +37,7 @@ class Backlog:
 
     def __init__(self, limit_seconds: float, servers: int = 1) -> None:
         """Take how long a request may wait."""
-        self.limit_seconds = limit_seconds
+        self._limit_seconds = limit_seconds
         self._servers = servers
         self._bytes = 0
         self._measured = 1.0, FIRST_SECONDS_PER_BYTE  # bytes, and the seconds they took
@@ -57,7 +60,7 @@ class Backlog:
 
     def check_age(self, since: float) -> None:
         """Raise Overloaded when a request has waited too long, from what `perf_counter` said."""
-        if perf_counter() - since > self.limit_seconds:
+        if perf_counter() - since > self._limit_seconds:
             raise Overloaded
 
     def learn(self, requests: int, size_bytes: int, seconds: float) -> None:
@@ -68,9 +71,9 @@ class Backlog:
         self._most_bytes = self._most()
 
     def _most(self) -> float:
-        """Return how many bytes are done within the limit."""
+        """Return how many bytes are done in time."""
         size, seconds = self._measured
-        return self.limit_seconds * self._servers * size / seconds
+        return EXPECTED_SHARE * self._limit_seconds * self._servers * size / seconds
 
 
 class Buffers:

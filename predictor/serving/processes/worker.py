@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -40,6 +41,7 @@ def work(
     """
     disable_created_metrics()  # type: ignore[no-untyped-call] # they would double what is scraped
     sys.setswitchinterval(SWITCH_SECONDS)
+    _allow_descriptors()
     engine = Engine(bundle_of(settings))
     metrics.MODEL_INFO.labels(engine.manifest.name, engine.manifest.version).set(1)
     if settings.access_log:
@@ -80,6 +82,12 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         drained = self._grpc.stop(self._settings.drain_seconds)
         await asyncio.gather(super().shutdown(sockets), drained)
+
+
+def _allow_descriptors() -> None:
+    """Allow as many open files as may be allowed: the usual 1024 are a thousand connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _listen(listener: socket.socket) -> None:

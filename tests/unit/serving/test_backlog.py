@@ -2,14 +2,14 @@
 
 import pytest
 
-from predictor.serving.backlog import REQUEST_BYTES, Backlog, Buffers, Overloaded
+from predictor.serving.backlog import EXPECTED_SHARE, REQUEST_BYTES, Backlog, Buffers, Overloaded
 
 ONE_SECOND = 10_000_000 - REQUEST_BYTES
 
 
 def measured(seconds: float, servers: int = 1) -> Backlog:
     """Return a backlog that has learned how long ten megabytes take."""
-    backlog = Backlog(1, servers)
+    backlog = Backlog(1 / EXPECTED_SHARE, servers)
     for _ in range(500):
         backlog.learn(1, ONE_SECOND, seconds)
     return backlog

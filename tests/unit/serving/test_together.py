@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from predictor import bundle
 from predictor.serving.backlog import (
+    EXPECTED_SHARE,
     FIRST_SECONDS_PER_BYTE,
     REQUEST_BYTES,
     Backlog,
@@ -183,7 +184,8 @@ def test_an_answer_that_cannot_be_delivered_harms_no_other(
 
 def test_what_would_wait_too_long_is_refused_at_once_and_taken_again_later() -> None:
     async def refused() -> tuple[int, int]:
-        backlog = Backlog(limit_seconds=FIRST_SECONDS_PER_BYTE * 10 * (REQUEST_BYTES + ROW_BYTES))
+        expected = FIRST_SECONDS_PER_BYTE * 10 * (REQUEST_BYTES + ROW_BYTES)
+        backlog = Backlog(expected / EXPECTED_SHARE)
         queue = together(Model(), backlog)
         delivered: list[object] = []
         count = 0
