@@ -5,6 +5,7 @@ Linux only. The clients are on one core and the server on another, where there a
 
 import argparse
 import os
+import resource
 import sys
 import tempfile
 from collections.abc import Callable
@@ -23,33 +24,36 @@ from benchmarks.processes import NotStartedError
 
 @dataclass(frozen=True)
 class Scenario:
-    """A test: what runs it against a server, and how many workers that has."""
+    """A test: its mark on the page, what runs it, and how many workers the server has."""
 
+    key: str
     name: str
     measure: Callable[[Server, Subject], Figures]
     workers: int = 1
 
 
 def _scenarios(minutes: float) -> tuple[Scenario, ...]:
+    one, many = partial(overload.measure, rows=1), partial(overload.measure, rows=1_000)
     return (
-        Scenario("kill: SIGKILL of a worker, 2 workers", workers.kill, 2),
-        Scenario("metrics: counts of 2 workers", workers.count, 2),
-        Scenario("drain: SIGTERM among kept-alive clients", drain.measure),
-        Scenario("drain: SIGTERM among kept-alive clients, 2 workers", drain.measure, 2),
-        Scenario("overload: one row", partial(overload.measure, rows=1)),
-        Scenario("overload: 1,000 rows", partial(overload.measure, rows=1_000)),
-        Scenario("slow headers", slow.headers),
-        Scenario("slow bodies", slow.bodies),
-        Scenario("slow readers", slow.readers),
-        Scenario("clients gone", slow.gone),
-        Scenario("odd requests", odd.measure),
-        Scenario("soak", partial(soak.measure, minutes=minutes)),
+        Scenario("kill", "SIGKILL of a worker, 2 workers", workers.kill, 2),
+        Scenario("metrics", "counts of 2 workers", workers.count, 2),
+        Scenario("drain", "SIGTERM among kept-alive clients", drain.measure),
+        Scenario("drain-2", "SIGTERM among kept-alive clients, 2 workers", drain.measure, 2),
+        Scenario("overload-1", "more than can be done, one row", one),
+        Scenario("overload-1000", "more than can be done, 1,000 rows", many),
+        Scenario("slow-headers", "2,000 clients send the head slowly", slow.headers),
+        Scenario("slow-bodies", "2,000 clients send the body slowly", slow.bodies),
+        Scenario("slow-readers", "2,000 clients read nothing", slow.readers),
+        Scenario("gone", "clients leave before the answer", slow.gone),
+        Scenario("odd", "odd requests", odd.measure),
+        Scenario("soak", "a long load", partial(soak.measure, minutes=minutes)),
     )
 
 
 def main() -> None:
     """Run the scenarios, and print what was found."""
     options = _options()
+    _allow_many_connections()
     asked = subject.read(options.bundle)
     try:
         kinds = [
@@ -57,9 +61,19 @@ def main() -> None:
         ]
     except NotInstalledError as error:
         sys.exit(f"KServe's ModelServer cannot be installed: {error}")
+    made = report.made(kinds, options.rounds)
     for scenario in _scenarios(options.minutes):
-        if not options.only or any(word in scenario.name for word in options.only):
-            print(report.table(scenario.name, _found(scenario, kinds, asked, options)), flush=True)
+        if not options.only or any(scenario.key.startswith(word) for word in options.only):
+            text = f"{made}\n\n{report.table(_found(scenario, kinds, asked, options))}"
+            print(f"## {scenario.key}: {scenario.name}\n\n{text}\n", flush=True)
+            if options.write:
+                report.write(scenario.key, text)
+
+
+def _allow_many_connections() -> None:
+    """Let this process, and all that it starts, open as many files as the system does."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _found(
@@ -68,7 +82,7 @@ def _found(
     rounds: dict[str, list[Figures]] = {kind.name: [] for kind in kinds}
     for number in range(options.rounds):
         for kind in kinds[number % len(kinds) :] + kinds[: number % len(kinds)]:
-            print(f"round {number + 1}: {scenario.name}, {kind.name}", file=sys.stderr, flush=True)
+            print(f"round {number + 1}: {scenario.key}, {kind.name}", file=sys.stderr, flush=True)
             rounds[kind.name].append(_round(scenario, kind, asked))
     return {name: report.middle(found) for name, found in rounds.items()}
 
@@ -86,7 +100,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.fire", description=__doc__)
     parser.add_argument("--bundle", type=Path, default=Path("bundle"))
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--only", nargs="*", default=[], help="words in the names of tests")
+    parser.add_argument("--only", nargs="*", default=[], help="tests by how they begin")
+    parser.add_argument("--write", action="store_true", help="put the figures on the page too")
     parser.add_argument("--minutes", type=float, default=10, help="of the soak")
     parser.add_argument("--server", default="", help="a word in the name of the only server")
     parser.add_argument(

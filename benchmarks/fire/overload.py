@@ -25,17 +25,22 @@ def measure(server: Server, subject: Subject, rows: int) -> Figures:
     """Return how requests of some rows fare at each multiple of what the server can do."""
     shot = prepared(server, subject, rows)
     capacity = found_capacity(server, shot)
-    figures: Figures = {"capacity, answers/s": f"{capacity:,.0f}"}
-    for factor in FACTORS:
-        usual = _usual(server, shot)
-        with beside.watched(server) as seen:
-            plan = Plan([shot], factor * capacity, SECONDS, CONNECTIONS)
-            records = openloop.sent(server.address.http, plan)
-        back = _seconds_until_normal(server, shot, usual)
-        for name, figure in _figures(records, capacity, seen).items():
-            figures[f"{factor} ×: {name}"] = figure
-        figures[f"{factor} ×: normal again, s"] = back
-    return figures
+    loads = [_loaded(server, shot, factor, capacity) for factor in FACTORS]
+    together = {name: " · ".join(load[name] for load in loads) for name in loads[0]}
+    return {
+        "capacity, answers/s": f"{capacity:,.0f}",
+        "offered, × capacity": " · ".join(map(str, FACTORS)),
+        **together,
+    }
+
+
+def _loaded(server: Server, shot: Shot, factor: int, capacity: float) -> Figures:
+    usual = _usual(server, shot)
+    with beside.watched(server) as seen:
+        plan = Plan([shot], factor * capacity, SECONDS, CONNECTIONS)
+        records = openloop.sent(server.address.http, plan)
+    back = _seconds_until_normal(server, shot, usual)
+    return {**_figures(records, capacity, seen), "normal again, s": back}
 
 
 def prepared(server: Server, subject: Subject, rows: int) -> Shot:
@@ -68,11 +73,13 @@ def _figures(records: Records, capacity: float, seen: Seen) -> Figures:
         "not sent, all connections waiting": f"{records.share(NOT_SENT):.1%}",
         "reset or wrong": f"{others:,}",
         "RSS grew by, MB": f"{seen.grown:.0f}",
-        "probe, p99 / failed": f"{beside.percentile(seen.probes, 99):.0f} / {seen.failed[LIVE]}",
-        "scrape, p99 / failed": (
-            f"{beside.percentile(seen.scrapes, 99):.0f} / {seen.failed[METRICS]}"
-        ),
+        "probe, p99 in ms / failed": _asked(seen.probes, seen.failed[LIVE]),
+        "scrape, p99 in ms / failed": _asked(seen.scrapes, seen.failed[METRICS]),
     }
+
+
+def _asked(times: list[float], failed: int) -> str:
+    return f"{beside.percentile(times, 99):.0f} / {failed}" if times else f"– / {failed}"
 
 
 def _two(times: NDArray[np.float64]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 
 from benchmarks.fire import beside, openloop, overload
-from benchmarks.fire.openloop import NO_ANSWER, Plan, Records
+from benchmarks.fire.openloop import NO_ANSWER, NOT_SENT, Plan, Records
 from benchmarks.fire.report import Figures
 from benchmarks.fire.servers import Server
 from benchmarks.fire.subject import Subject
@@ -25,7 +25,7 @@ LOAD = 0.7
 RELOAD_SECONDS, SAMPLE_SECONDS = 30.0, 1.0
 # How the load is sent: so many seconds at a time, so that its records stay small.
 STRETCH_SECONDS = 60.0
-CONNECTIONS = 64
+CONNECTIONS = 512
 # What comes before this share of the time is warming up.
 WARM = 0.2
 GRPC_PAUSE_SECONDS = 0.02
@@ -43,7 +43,9 @@ class Seen:
 def measure(server: Server, subject: Subject, minutes: float) -> Figures:
     """Return what minutes of load leave behind; this project's bundle is replaced meanwhile."""
     mix = [overload.prepared(server, subject, 1)] * 9 + [overload.prepared(server, subject, 100)]
-    capacity = openloop.sent(server.address.http, Plan(mix, 0, 5.0, CONNECTIONS)).goodput()
+    capacity = openloop.sent(
+        server.address.http, Plan(mix, 0, 5.0, overload.CLOSED_CONNECTIONS)
+    ).goodput()
     seen, rounds = Seen(), max(1, round(minutes * 60 / STRETCH_SECONDS))
     plan = Plan(mix, LOAD * capacity, minutes * 60 / rounds, CONNECTIONS)
     with _beside(server, subject, seen):
@@ -54,7 +56,8 @@ def measure(server: Server, subject: Subject, minutes: float) -> Figures:
 def _figures(parts: list[Records], seen: Seen, minutes: float) -> Figures:
     total = sum(len(part.of) for part in parts)
     times = np.concatenate([part.milliseconds(200) for part in parts])
-    answered, refused, silent = (sum(p.count(s) for p in parts) for s in (200, 503, NO_ANSWER))
+    statuses = (200, 503, NO_ANSWER, NOT_SENT)
+    answered, refused, silent, unsent = (sum(p.count(s) for p in parts) for s in statuses)
     at, resident, descriptors, threads = map(np.array, zip(*seen.samples, strict=True))
     warm = at >= WARM * at[-1]
     return {
@@ -63,7 +66,8 @@ def _figures(parts: list[Records], seen: Seen, minutes: float) -> Figures:
         "p50 / p99, ms": " / ".join(f"{ms:.1f}" for ms in np.percentile(times, (50, 99))),
         "refused (503)": f"{refused:,}",
         "no answer in 5 s": f"{silent:,}",
-        "another status or answer": f"{total - answered - refused - silent:,}",
+        "not sent, all connections waiting": f"{unsent:,}",
+        "another status or answer": f"{total - answered - refused - silent - unsent:,}",
         "gRPC calls that failed": str(sum(one != "OK" for one in seen.calls)),
         "RSS, MB, after warm-up / at the end": f"{resident[warm][0]:.0f} / {resident[-1]:.0f}",
         "RSS slope, MB/h": f"{np.polyfit(at[warm], resident[warm], 1)[0] * 3600:.2f}",
