@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -212,6 +213,8 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    # As the first process of a container it would otherwise not hear it while it starts.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from predictor.serving import server, settings
 
     flags = {

@@ -1,6 +1,8 @@
 """What several folders of tests share: one bundle, trained for real but with few trees."""
 
 import gzip
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -15,6 +17,28 @@ from predictor.training.dataset import PACKAGED, Dataset, load
 from predictor.training.ensemble.boosters import Recipe
 from predictor.training.pipeline import Trained
 from predictor.training.tracks import ANCHORED, Track
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="the long form of tests that have one")
+
+
+@pytest.fixture(scope="session")
+def long_form(request: pytest.FixtureRequest) -> None:
+    """Skip a test unless the long form is wanted."""
+    if not request.config.getoption("--long"):
+        pytest.skip("only in the long form")
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Return what prints a figure that depends on speed, which is for a report."""
+
+    def say(figure: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{figure}")
+
+    return say
 
 
 def small(track: Track, *sizes: int) -> Track:

@@ -36,7 +36,7 @@ def bound(host: str, http: int, grpc: int, workers: int) -> Iterator[Ports]:
     with ExitStack() as stack:
         first = stack.enter_context(_bind(host, http))
         port: int = first.getsockname()[1]
-        others = [stack.enter_context(_share(host, port)) for _ in range(workers - 1)]
+        others = [stack.enter_context(share(host, port)) for _ in range(workers - 1)]
         kept = stack.enter_context(_bind(host, grpc))
         yield Ports(port, kept.getsockname()[1], [first, *others])
 
@@ -47,13 +47,14 @@ def _bind(host: str, port: int) -> socket.socket:
         if port:
             family, both = _family(host), host == ANY_IPV6
             socket.create_server((host, port), family=family, dualstack_ipv6=both).close()
-        return _share(host, port)
+        return share(host, port)
     except OSError as error:
         message = f"cannot listen on {host} port {port}: {error.strerror}"
         raise SettingsError(message) from error
 
 
-def _share(host: str, port: int) -> socket.socket:
+def share(host: str, port: int) -> socket.socket:
+    """Return a socket on a port that others may have too; raises OSError."""
     shared = socket.socket(_family(host))
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

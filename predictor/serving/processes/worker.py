@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -19,7 +20,7 @@ from predictor.errors import PredictorError, SettingsError
 from predictor.serving import access, metrics
 from predictor.serving.engine import Engine, bundle_of
 from predictor.serving.grpc import server as grpc_server
-from predictor.serving.processes.workers import READY
+from predictor.serving.processes.child import READY
 from predictor.serving.rest.express import ExpressProtocol
 from predictor.serving.rest.routes import application, predictions
 from predictor.serving.service import Service
@@ -120,28 +121,37 @@ def _config(service: Service, settings: Settings) -> uvicorn.Config:
 def main(arguments: list[str]) -> int:
     """Be one of several workers: settings as JSON, the socket's descriptor, threads.
 
-    It says on its standard output that it is ready, and ends when its standard input does: then
-    the process that started it is no more.
+    It says on its standard output that it is ready, or in a sentence why it cannot be. It ends when
+    its standard input does: then the process that started it is no more.
     """
     settings = msgspec.json.decode(arguments[0], type=Settings)
     logging.basicConfig(level=settings.log_level, format=LOG_FORMAT)
     listener = socket.socket(fileno=int(arguments[1]))
 
     def ready(_engine: Engine) -> None:
-        asyncio.get_running_loop().add_reader(sys.stdin, _orphaned)
-        os.write(sys.stdout.fileno(), READY)
+        asyncio.get_running_loop().add_reader(sys.stdin, _answer_ping)
+        _say(READY)
 
     try:
         work(settings, listener, int(arguments[2]), ready)
-    except PredictorError as error:
-        sys.stderr.write(f"predictor: {error}\n")
+    except (PredictorError, OSError) as error:  # OSError: a shared library that the system lacks
+        _say(" ".join(f"{error}".split()).encode() + b"\n")
         return 1
     return 0
 
 
-def _orphaned() -> None:
-    asyncio.get_running_loop().remove_reader(sys.stdin)
-    signal.raise_signal(signal.SIGTERM)
+def _answer_ping() -> None:
+    """Give back what was asked, or end when there is nobody to ask any more."""
+    if asked := os.read(sys.stdin.fileno(), 4096):
+        _say(asked)
+    else:
+        asyncio.get_running_loop().remove_reader(sys.stdin)
+        signal.raise_signal(signal.SIGTERM)
+
+
+def _say(line: bytes) -> None:
+    with suppress(BrokenPipeError):  # who started it is no more, so it is about to end
+        os.write(sys.stdout.fileno(), line)
 
 
 if __name__ == "__main__":

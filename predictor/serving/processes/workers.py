@@ -1,29 +1,27 @@
 """Several workers on the same ports, and the process that keeps them."""
 
 import asyncio
-import contextlib
 import logging
-import os
 import signal
 import socket
-import sys
-import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
-from prometheus_client import multiprocess
 
 from predictor.errors import ServerError
-from predictor.serving.metrics import METRICS_FOLDER
+from predictor.serving.processes import child, memory, ports
+from predictor.serving.processes.child import End, Post
 from predictor.serving.settings import Settings
 
-# What a worker says on its standard output as soon as it listens.
-READY = b"ready\n"
-# How often a worker may be killed before it is ready.
+# How often in a row a worker may fail that the server cannot do without.
 TRIES = 5
-# What workers count is in files that they share; in memory, where there is such a folder.
-MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+# A worker that ended sooner has failed, and the next one waits, twice as long each time.
+STEADY_SECONDS = 1.0
+FIRST_WAIT_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +31,16 @@ def keep(
 ) -> None:
     """Run a worker for each bound socket until SIGTERM or SIGINT, and start anew any that ends.
 
-    `ready` is called once all of them are. Raises ServerError when one cannot start.
+    `ready` is called once all of them are. Raises ServerError when one cannot start that the
+    server cannot do without, KeyboardInterrupt after SIGINT.
     """
-    memory = MEMORY if os.access(MEMORY, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="predictor-", dir=memory) as folder:
-        asyncio.run(_Workers(settings, listeners, threads, Path(folder)).run(ready))
+    workers = _Workers(settings, listeners, ready)
+    with memory.shared_folder() as folder:
+        asyncio.run(workers.run(threads, folder))
+    if workers.interrupted:
+        raise KeyboardInterrupt
+    if workers.failure:
+        raise ServerError(workers.failure)
 
 
 class _Workers:
@@ -48,71 +51,81 @@ class _Workers:
     """
 
     def __init__(
-        self, settings: Settings, listeners: list[socket.socket], threads: int, folder: Path
+        self, settings: Settings, listeners: list[socket.socket], ready: Callable[[], None]
     ) -> None:
-        self._settings = msgspec.json.encode(settings).decode()
+        self.interrupted = False
+        self.failure = ""
+        self._settings = settings
         self._listeners = listeners
-        self._threads = threads
-        self._folder = folder
+        self._ready = ready
+        self._announced = False
+        self._serving: set[int] = set()
         self._stopping = asyncio.Event()
-        self._ready: set[socket.socket] = set()
-        self._cannot_start = False
 
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Keep the workers until told to stop; raises ServerError when one cannot start."""
+    async def run(self, threads: int, folder: Path) -> None:
+        """Keep the workers until told to stop, or until one cannot start that is needed."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGTERM, self._stop)
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        settings = msgspec.json.encode(self._settings).decode()
         async with asyncio.TaskGroup() as group:
-            for listener in self._listeners:
-                group.create_task(self._keep_one(listener, ready))
-        if self._cannot_start:
-            message = "a worker cannot start, so the others were stopped"
-            raise ServerError(message)
+            for number in range(len(self._listeners)):
+                group.create_task(self._keep(Post(number, settings, threads, folder)))
 
-    async def _keep_one(self, listener: socket.socket, ready: Callable[[], None]) -> None:
-        never_ready = 0
+    def _stop(self) -> None:
+        """Have the workers end, and be the only ones that could listen."""
+        for listener in self._listeners:
+            listener.close()
+        self._stopping.set()
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
+        self._stop()
+        # Who asks once more does not want to wait for what is being answered.
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+    async def _keep(self, post: Post) -> None:
+        failures = 0
         while not self._stopping.is_set():
-            process = await self._start(listener)
-            stopper = asyncio.create_task(self._stop(process, listener))
-            started = await _first_line(process) == READY
-            if started:
-                self._note_ready(listener, ready)
-            code = await process.wait()
-            stopper.cancel()
-            multiprocess.mark_process_dead(process.pid, str(self._folder))  # type: ignore[no-untyped-call]
-            never_ready = 0 if started else never_ready + 1
-            if self._stopping.is_set():
-                return
-            if (code > 0 and not started) or never_ready == TRIES:  # it would end so again
-                self._cannot_start = True
-                self._stopping.set()
-            else:
-                logger.error("worker %d ended with %d; starting another", process.pid, code)
+            ready = partial(self._note_ready, post.number)
+            end = await child.run(post, self._listeners[post.number], ready, self._stopping)
+            self._serving.discard(post.number)
+            memory.forget_gauges(post.folder, post.number)
+            failures = 0 if end.served_seconds > STEADY_SECONDS else failures + 1
+            if not self._stopping.is_set():
+                await self._replace(post.number, end, failures)
 
-    async def _start(self, listener: socket.socket) -> asyncio.subprocess.Process:
-        arguments = (self._settings, str(listener.fileno()), str(self._threads))
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "predictor.serving.processes.worker", *arguments),
-            pass_fds=[listener.fileno()],
-            stdin=asyncio.subprocess.PIPE,  # it is closed when this process is no more
-            stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, METRICS_FOLDER: str(self._folder)},
-        )
+    def _note_ready(self, number: int) -> None:
+        self._serving.add(number)
+        if self._announced:
+            logger.info("worker %d is back", number)
+        elif len(self._serving) == len(self._listeners):
+            self._announced = True
+            self._ready()
 
-    async def _stop(self, process: asyncio.subprocess.Process, listener: socket.socket) -> None:
-        """Tell a worker to end, and leave it the only one that can listen."""
-        await self._stopping.wait()
-        listener.close()
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+    async def _replace(self, number: int, end: End, failures: int) -> None:
+        """Return when another worker may be started, or have all of them stop."""
+        is_needed = not (self._announced and self._serving)
+        if is_needed and (end.gave_up or failures >= TRIES):
+            self.failure = f"worker {number} cannot start: {end.reason}"
+            self._stop()
+            return
+        if failures and not end.served_seconds:
+            self._turn_elsewhere(number)
+        seconds = _wait_seconds(failures)
+        logger.error("worker %d ended: %s; another starts in %g s", number, end.reason, seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    def _note_ready(self, listener: socket.socket, ready: Callable[[], None]) -> None:
-        was_ready = self._ready == set(self._listeners)
-        self._ready.add(listener)
-        if not was_ready and self._ready == set(self._listeners):
-            ready()
+    def _turn_elsewhere(self, number: int) -> None:
+        """Let nobody connect to a worker that may not come, by a socket that nobody listens on."""
+        with suppress(OSError):  # no descriptor is left, so the old one has to do
+            fresh = ports.share(self._settings.listen_host, self._settings.port)
+            self._listeners[number].close()
+            self._listeners[number] = fresh
 
 
-async def _first_line(process: asyncio.subprocess.Process) -> bytes:
-    return await process.stdout.readline() if process.stdout else b""
+def _wait_seconds(failures: int) -> float:
+    """Return how long to wait after failures in a row: every try costs CPU that others need."""
+    doubled: float = FIRST_WAIT_SECONDS * 2 ** min(failures - 1, 20)
+    return min(doubled, LONGEST_WAIT_SECONDS) if failures else 0

@@ -1,0 +1,46 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from predictor.serving.processes import memory
+
+KEEPS_A_FOLDER = """
+import sys, pathlib
+from predictor.serving.processes import memory
+with memory.shared_folder(pathlib.Path(sys.argv[1])) as folder:
+    (folder / "counter_0.db").write_bytes(b"x")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_folder_is_gone_afterwards(tmp_path: Path) -> None:
+    with memory.shared_folder(tmp_path) as folder:
+        (folder / "counter_0.db").write_bytes(b"x")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_folder_of_a_process_that_was_killed_is_removed_and_not_that_of_one_that_lives(
+    tmp_path: Path,
+) -> None:
+    with memory.shared_folder(tmp_path) as living:
+        killed = kept(tmp_path)
+        (tmp_path / "somebody-else's").mkdir()
+        with memory.shared_folder(tmp_path) as another:
+            found = set(tmp_path.iterdir())
+        assert living in found
+        assert killed not in found
+        assert found == {living, another, tmp_path / "somebody-else's"}
+
+
+def kept(place: Path) -> Path:
+    """Return the folder that a killed process has left."""
+    command = [sys.executable, "-c", KEEPS_A_FOLDER, str(place)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=os.environ, text=True) as process:
+        assert process.stdout
+        folder = Path(process.stdout.readline().strip())
+        process.kill()
+    assert list(folder.iterdir())
+    return folder
