@@ -1,4 +1,4 @@
-"""A real server in surroundings that a test makes worse: other mounts, networks, libraries, output."""
+"""A real server in surroundings that a test makes worse."""
 
 import os
 import shutil
@@ -49,7 +49,7 @@ class Server:
 def running(folder: Path, surroundings: Surroundings) -> Iterator[Server]:
     """Yield a server that is ready, whatever becomes of what it logs."""
     with started(folder, surroundings) as server:
-        _wait_until_ready(server)
+        wait_until_ready(server)
         yield server
 
 
@@ -80,8 +80,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _wait_until_ready(server: Server) -> None:
-    deadline = time.monotonic() + 2 * START_SECONDS
+def wait_until_ready(server: Server) -> None:
+    """Return when a server answers probes; it fails when it ends before."""
+    deadline = time.monotonic() + 3 * START_SECONDS
     while not is_live(server):
         assert server.process.poll() is None, f"it ended with {server.process.returncode}"
         assert time.monotonic() < deadline, "it does not answer"
@@ -114,5 +115,8 @@ def in_namespace(kinds: str, script: str) -> tuple[str, ...]:
 
 
 def _free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
         return one.getsockname()[1], two.getsockname()[1]
