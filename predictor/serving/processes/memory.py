@@ -60,9 +60,10 @@ def reserve(folder: Path, workers: int) -> None:
 
 def forget_gauges(folder: Path, number: int) -> None:
     """Forget what a worker that is gone said of itself; what it counted stays, and the file too."""
-    for file in folder.glob(f"gauge_live*_{number}.db"):
-        with file.open("r+b") as gauges:
-            gauges.write(bytes(8))  # so much of the file is in use: nothing
+    with suppress(OSError):  # no descriptor is left, so they stay until the next one sets them
+        for file in folder.glob(f"gauge_live*_{number}.db"):
+            with file.open("r+b") as gauges:
+                gauges.write(bytes(8))  # so much of the file is in use: nothing
 
 
 def _locked(folder: Path) -> int:
