@@ -24,7 +24,7 @@ RUN python3 -m pip --python /opt/venv/bin/python install --no-cache-dir \
 
 FROM ${BASE_IMAGE}
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    BUNDLE=/bundle LISTEN_HOST=0.0.0.0 PORT=8080 GRPC_PORT=8081
+    BUNDLE=/bundle EMBEDDED_BUNDLE=/bundle LISTEN_HOST=0.0.0.0 PORT=8080 GRPC_PORT=8081
 COPY --from=libraries /opt/venv /opt/venv
 COPY --from=train /bundle /bundle
 COPY predictor/*.py /app/predictor/

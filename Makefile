@@ -57,8 +57,9 @@ under-fire: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the server under fire 
 model-card: $(VENV)/.dev ## Train every track and write the figures into docs/model-card.md
 	$(BIN)/python benchmarks/tracks.py
 
-proto: $(VENV)/.dev ## Write the Python of gRPC's messages anew from inference.proto
-	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. predictor/serving/grpc/inference.proto
+proto: $(VENV)/.dev ## Write the Python of Protobuf's messages anew from the .proto files
+	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \
+		predictor/parts.proto predictor/serving/grpc/inference.proto
 
 lock: $(VENV)/.dev ## Write requirements/ anew from pyproject.toml
 	requirements/lock $(BIN)/uv

@@ -15,13 +15,17 @@ from typing import Annotated
 import msgspec
 
 from predictor.contract import LOWER, UPPER, Contract, Name, Row
-from predictor.errors import JSON_ERRORS, BundleError
+from predictor.errors import JSON_ERRORS, BundleError, UnsignedBundleError
+from predictor.folder import Folder, opened
 from predictor.signature import IsSigned, Sign
 
 FORMAT = 2
 MANIFEST = "bundle.json"
 SIGNATURE = "bundle.json.sig"
 MODEL = "model.onnx"
+# Far more than any bundle needs, and no more than a process has room for.
+MOST_BYTES = {MANIFEST: 8 * 2**20, SIGNATURE: 2**10, MODEL: 256 * 2**20}
+OTHERS_MOST_BYTES = 64 * 2**20
 # The same graph in float64: no more may differ than the order in which a build adds the leaves.
 # As a share of the largest prediction.
 GOLDEN_TOLERANCE = 1e-11
@@ -184,7 +188,9 @@ def digest(content: bytes) -> str:
 
 def version_of(contract: Contract, model: bytes) -> str:
     """Return a version that depends on nothing but what a client sends and gets."""
-    return digest(msgspec.json.encode(contract) + model)[:12]
+    content = hashlib.sha256(msgspec.json.encode(contract))
+    content.update(model)  # which may be large: it is not copied
+    return content.hexdigest()[:12]
 
 
 def check_target(folder: Path) -> None:
@@ -237,47 +243,43 @@ def _is_empty(folder: Path) -> bool:
 def read(folder: Path, is_signed: IsSigned | None = None) -> Bundle:
     """Read a bundle's manifest and graph, and check their digests and, if asked, the signature.
 
-    Raises BundleError, saying what is wrong and what to do, when there is none, it is damaged, or
-    its signature is not there or not the key's.
+    Raises BundleError, saying what is wrong and what to do, when it is damaged, MissingBundleError
+    when there is none, and UnsignedBundleError when its signature is not there or not the key's.
     """
-    manifest = _manifest(folder, is_signed)
-    model = content_of(folder, MODEL, manifest)
+    with opened(folder, MANIFEST) as files:
+        return read_from(files, is_signed)
+
+
+def read_from(files: Folder, is_signed: IsSigned | None = None) -> Bundle:
+    """Read the bundle in an open folder, as `read` does."""
+    path = files.path / MANIFEST
+    content = files.content(MANIFEST, MOST_BYTES[MANIFEST])
+    if is_signed:
+        _check_signature(files, content, is_signed)
+    manifest = _decoded(path, content)
+    model = content_of(files, MODEL, manifest)
     if version_of(manifest.contract, model) != manifest.version:
-        message = (
-            f"{folder / MANIFEST} was changed: the contract is not of version {manifest.version}"
-        )
+        message = f"{path} was changed: the contract is not of version {manifest.version}"
         raise BundleError(message)
-    return Bundle(folder, manifest, model)
+    return Bundle(files.path, manifest, model)
 
 
-def content_of(folder: Path, name: str, manifest: Manifest) -> bytes:
+def content_of(files: Folder, name: str, manifest: Manifest) -> bytes:
     """Return a file of a bundle; raises BundleError when its digest is not the manifest's."""
-    content = _content(folder / name)
+    content = files.content(name, MOST_BYTES.get(name, OTHERS_MOST_BYTES))
     if digest(content) != manifest.files.get(name):
-        message = f"{folder / name} is damaged: its SHA-256 is not the one in {MANIFEST}"
+        message = f"{files.path / name} is damaged: its SHA-256 is not the one in {MANIFEST}"
         raise BundleError(message)
     return content
 
 
-def _manifest(folder: Path, is_signed: IsSigned | None) -> Manifest:
-    path = folder / MANIFEST
-    if not path.is_file():
-        message = f"no bundle at {folder}; make one with: predictor train --output {folder}"
-        raise BundleError(message)
-    content = _content(path)
-    if is_signed:
-        _check_signature(folder, content, is_signed)
-    return _decoded(path, content)
-
-
-def _check_signature(folder: Path, content: bytes, is_signed: IsSigned) -> None:
-    path = folder / SIGNATURE
-    if not path.is_file():
-        message = f"{folder} is not signed; sign it with: predictor train --sign KEY"
-        raise BundleError(message)
-    if not is_signed(content, _content(path)):
-        message = f"{path} is not the required key's signature of {MANIFEST}"
-        raise BundleError(message)
+def _check_signature(files: Folder, content: bytes, is_signed: IsSigned) -> None:
+    if SIGNATURE not in files.names():
+        message = f"{files.path} is not signed; sign it with: predictor train --sign KEY"
+        raise UnsignedBundleError(message)
+    if not is_signed(content, files.content(SIGNATURE, MOST_BYTES[SIGNATURE])):
+        message = f"{files.path / SIGNATURE} is not the required key's signature of {MANIFEST}"
+        raise UnsignedBundleError(message)
 
 
 def _decoded(path: Path, content: bytes) -> Manifest:
@@ -294,14 +296,3 @@ def _decoded(path: Path, content: bytes) -> Manifest:
 
 class _Format(msgspec.Struct):
     format: int
-
-
-def _content(path: Path) -> bytes:
-    if path.exists() and not path.is_file():
-        message = f"{path} is not a file"
-        raise BundleError(message)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        message = f"cannot read {path}: {error.strerror}"
-        raise BundleError(message) from error

@@ -1,6 +1,7 @@
 """The `predictor` command: parse, call one function, print."""
 
 import argparse
+import os
 import re
 import signal
 import sys
@@ -213,8 +214,9 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    # As the first process of a container it would otherwise not hear it while it starts.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # The first process of a container does not hear it otherwise. An exception would not do: some
+    # imports swallow it. Nothing has been asked so far.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     from predictor.serving import server, settings
 
     flags = {

@@ -22,6 +22,18 @@ class BundleError(PredictorError):
     """A bundle is missing, damaged, or does not predict what it promises."""
 
 
+class MissingBundleError(BundleError):
+    """There is no bundle where one is looked for."""
+
+
+class UnreadableBundleError(BundleError):
+    """A bundle's file cannot be read, just now or at all."""
+
+
+class UnsignedBundleError(BundleError):
+    """A bundle does not have the signature that is required."""
+
+
 class SettingsError(PredictorError):
     """A setting has a value that cannot be used."""
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from predictor.contract import INPUT, Contract
 from predictor.errors import BundleError
+from predictor.inspection import fault
 
 # ONNX Runtime reads a tensor that a graph says is in another file from the folder of the process.
 # This is one that cannot be: a bundle's graph has all its data in it.
@@ -23,10 +24,19 @@ Outputs = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], N
 
 
 def load(model: bytes) -> onnxruntime.InferenceSession:
-    """Return a session of a serialized graph whose runs use no thread but the caller's."""
+    """Return a session of a serialized graph whose runs use no thread but the caller's.
+
+    Raises BundleError, before ONNX Runtime sees the graph, when it could lead out of itself.
+    """
+    wrong = fault(model)
+    if wrong:
+        message = f"the graph {wrong}"
+        raise BundleError(message)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    # Bytes may be of ONNX Runtime's own format too, which nobody has looked into.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", NOWHERE
     )

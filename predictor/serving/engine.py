@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import graph, signature
-from predictor.bundle import Bundle, Golden, read
+from predictor import graph
+from predictor.bundle import Bundle, Golden
 from predictor.contract import RowWarning
 from predictor.errors import BundleError
 from predictor.serving.decoding.batch import Batch, encode
-from predictor.serving.settings import Settings
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
@@ -48,16 +46,6 @@ class Doubt:
     warning: RowWarning
 
 
-def bundle_of(settings: Settings) -> Bundle:
-    """Return the bundle that is to be served, with the signature that is required.
-
-    Raises BundleError or SettingsError.
-    """
-    required = settings.require_signature
-    is_signed = signature.verifier(Path(required)) if required else None
-    return read(Path(settings.bundle), is_signed)
-
-
 class Engine:
     """One version of the model, ready to predict; nothing in it changes."""
 
@@ -68,16 +56,17 @@ class Engine:
         training.
         """
         self.manifest = bundle.manifest
-        self.source = bundle.folder.resolve()
+        self.folder = bundle.folder
         self.loaded_at = datetime.now(UTC)
         try:
             self._session = graph.load(bundle.model)
-            self._check(bundle.manifest.golden)
-        except BundleError:
-            raise
+            wrong = self._disagreement(bundle.manifest.golden)
         except Exception as error:  # ONNX Runtime's errors have no base class of their own
-            message = f"{self.source} cannot be run: {error}"
+            message = f"{self.folder} cannot be run: {error}"
             raise BundleError(message) from error
+        if wrong:
+            message = f"{self.folder} does not predict what it did at training: {wrong}"
+            raise BundleError(message)
 
     def predict(self, batch: Batch) -> Prediction:
         """Return the predictions for a batch's rows, in their order."""
@@ -91,12 +80,9 @@ class Engine:
         known = self.manifest.contract.warnings
         return [Doubt(int(row), known[kind]) for row, kind in np.argwhere(prediction.warnings)]
 
-    def _check(self, golden: Golden) -> None:
-        """Predict the golden rows as a client would ask for them."""
+    def _disagreement(self, golden: Golden) -> str:
+        """Predict the golden rows as a client would ask for them; say how they are not as kept."""
         batch = encode(self.manifest.contract, golden.rows, len(golden.rows))
         outputs = graph.predict(self._session, self.manifest.contract, batch.columns)
         graph.check(outputs, self.manifest.contract, len(batch.columns))
-        wrong = golden.disagreement(*(end.tolist() for end in outputs[:3]))
-        if wrong:
-            message = f"{self.source} does not predict what it did at training: {wrong}"
-            raise BundleError(message)
+        return golden.disagreement(*(end.tolist() for end in outputs[:3]))

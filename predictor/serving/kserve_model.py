@@ -17,6 +17,7 @@ from msgspec import Raw
 from predictor import errors
 from predictor.contract import quote
 from predictor.serving import settings
+from predictor.serving.bundles.source import bundle_of
 from predictor.serving.decoding.batch import encode
 from predictor.serving.decoding.elements import elements
 from predictor.serving.decoding.rows import rows_of
@@ -30,7 +31,7 @@ from predictor.serving.decoding.tensors import (
     wanted,
     wrong,
 )
-from predictor.serving.engine import Engine, bundle_of
+from predictor.serving.engine import Engine
 from predictor.serving.rest.answers import answer
 
 
@@ -63,7 +64,8 @@ class BundleModel(Model):  # type: ignore[misc] # the SDK publishes no types
 
     def _v1(self, payload: object) -> dict[str, object]:
         prediction = self._engine.predict(encode(self._contract, rows_of(payload), self._max_rows))
-        return answer(prediction, self._engine.doubts(prediction), lambda array: array.tolist())
+        doubts, version = self._engine.doubts(prediction), self._engine.manifest.version
+        return answer(version, prediction, doubts, lambda array: array.tolist())
 
     def _infer(self, request: InferRequest) -> InferResponse:
         asked = request.request_outputs or []

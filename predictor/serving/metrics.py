@@ -51,9 +51,12 @@ WARNINGS = Counter(
 )
 MODEL_INFO = Gauge(
     "predictor_model_info",
-    "1 for the model that is served",
-    ["model_name", "version"],
+    "1 for the model that is served, 0 for one that was",
+    ["model_name", "version", "origin"],
     multiprocess_mode="livemax",
+)
+RELOADS = Counter(
+    "predictor_reloads", "Bundles found in the watched folder, by what became of them", ["outcome"]
 )
 
 

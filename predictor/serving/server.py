@@ -1,13 +1,14 @@
 """From settings to a running server: which ports, and how many processes."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from predictor.bundle import Manifest
-from predictor.serving.engine import bundle_of
+from predictor.bundle import Bundle, Manifest
+from predictor.serving.bundles.source import bundle_of, origin_of
 from predictor.serving.processes import cpus, ports, workers
 from predictor.serving.processes.ports import address
 from predictor.serving.settings import LOG_FORMAT, Settings
@@ -31,19 +32,24 @@ def serve(settings: Settings) -> None:
         limit = "none" if allowed is None else f"{allowed:g}"
         logger.info("CPU limit: %s; workers: %d; threads of each: %d", limit, count, threads)
         if count > 1:
-            manifest = bundle_of(settings).manifest  # a bad one starts no process
-            workers.keep(used, bound.listeners, threads, partial(_announce, used, manifest))
+            announce = _announcement(used, bundle_of(used))  # a bad one starts no process
+            workers.keep(used, bound.listeners, threads, announce)
         else:
             from predictor.serving.processes.worker import work
 
-            work(used, bound.listeners[0], threads, lambda e: _announce(used, e.manifest))
+            work(used, bound.listeners[0], threads, lambda e: _announce(used, e.manifest, e.folder))
 
 
-def _announce(settings: Settings, manifest: Manifest) -> None:
+def _announcement(settings: Settings, bundle: Bundle) -> Callable[[], None]:
+    """Return what says that a bundle is served, without its graph."""
+    return partial(_announce, settings, bundle.manifest, bundle.folder)
+
+
+def _announce(settings: Settings, manifest: Manifest, folder: Path) -> None:
     """Say what is served where, and how to try it."""
     url = f"http://{address(settings.listen_host, settings.port)}"
     grpc = f"gRPC on {address(settings.listen_host, settings.grpc_port)}"
-    source = Path(settings.bundle).resolve()
+    source = f"{folder.absolute()} ({origin_of(folder, settings)})"
     logger.info("serving %s %s of %s on %s, %s", manifest.name, manifest.version, source, url, grpc)
     logger.info("try %s", _example(manifest, url))
 

@@ -14,12 +14,18 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     """How to serve; the environment variable of each has its name in capitals.
 
+    `reload_seconds` is how often the bundle's folder is looked at;
     `require_signature` is the file of the public key whose signature a bundle needs, if any;
     `drain_seconds` is how long requests in flight may take after SIGTERM, `max_wait_seconds` how
     long one may wait for its turn, and `max_buffered_bytes` how much of requests a worker holds.
     """
 
     bundle: Annotated[str, msgspec.Meta(min_length=1)] = "bundle"
+    # Where the image has one of its own.
+    embedded_bundle: str = ""
+    fallback_to_embedded: bool = False
+    # 0 is never.
+    reload_seconds: Annotated[float, msgspec.Meta(ge=0)] = 5.0
     # Without it none is required; an empty one is a mistake, not a wish.
     require_signature: Annotated[str, msgspec.Meta(min_length=1)] = ""
     listen_host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"

@@ -25,7 +25,9 @@ Deliver = Callable[[Any], None]
 logger = logging.getLogger(__name__)
 
 
-class _Waiting(msgspec.Struct, gc=False):
+# Left to the garbage collector: what a request raises leads by its traceback to this, and from here
+# by `deliver` back to itself.
+class _Waiting(msgspec.Struct):
     """A request, its size, since when it waits, and who gets its answer or what it raised."""
 
     size_bytes: int
@@ -34,7 +36,7 @@ class _Waiting(msgspec.Struct, gc=False):
     deliver: Deliver
 
 
-class _Decoded(msgspec.Struct, gc=False):
+class _Decoded(msgspec.Struct):
     batch: Batch
     encode: Encode[Any]
     deliver: Deliver

@@ -61,7 +61,7 @@ def test_requests_and_rows_are_counted_as_they_were_sent(client: httpx.Client, r
 
 def test_the_served_version_is_a_metric(client: httpx.Client, bundle_folder: Path) -> None:
     version = bundle.read(bundle_folder).manifest.version
-    assert samples(client)["predictor_model_info", ("energy", version)] == 1
+    assert samples(client)["predictor_model_info", ("energy", "external", version)] == 1
 
 
 def test_a_required_signature_is_looked_for(trained: Trained, tmp_path: Path) -> None:

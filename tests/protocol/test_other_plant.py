@@ -74,6 +74,7 @@ def test_it_is_served_by_its_own_contract(client: httpx.Client, manifest: Manife
         "predictions": golden.predictions,
         "lower": golden.lower,
         "upper": golden.upper,
+        "model_version": manifest.version,
     }
     plain = client.post("/predict", json=golden.rows[0]).json()
     assert plain["predicted_progression"] == golden.predictions[0]

@@ -103,6 +103,7 @@ def test_the_model_tells_where_it_came_from_and_since_when(
         "model_version": manifest.version,
         "model_type": manifest.type,
         "source": str(bundle_folder),
+        "origin": "external",
         "trained_at": manifest.created,
     }
 

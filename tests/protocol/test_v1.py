@@ -34,6 +34,7 @@ def test_golden_rows_get_their_predictions(
         "predictions": golden.predictions,
         "lower": golden.lower,
         "upper": golden.upper,
+        "model_version": manifest.version,
     }
 
 

@@ -17,8 +17,10 @@ import uvicorn
 from prometheus_client import disable_created_metrics
 
 from predictor.errors import PredictorError, SettingsError
-from predictor.serving import access, metrics
-from predictor.serving.engine import Engine, bundle_of
+from predictor.serving import access
+from predictor.serving.bundles import reload
+from predictor.serving.bundles.source import bundle_of
+from predictor.serving.engine import Engine
 from predictor.serving.grpc import server as grpc_server
 from predictor.serving.processes.child import READY
 from predictor.serving.rest.express import ExpressProtocol
@@ -43,12 +45,18 @@ def work(
     disable_created_metrics()  # type: ignore[no-untyped-call] # they would double what is scraped
     sys.setswitchinterval(SWITCH_SECONDS)
     _allow_descriptors()
-    engine = Engine(bundle_of(settings))
-    metrics.MODEL_INFO.labels(engine.manifest.name, engine.manifest.version).set(1)
+    seen = reload.look(settings)
+    # Nothing but the service holds the engine, so that one that is replaced is gone.
+    service = Service(Engine(bundle_of(settings)), settings, threads)
     if settings.access_log:
         access.log_lines()
-    service = Service(engine, settings, threads)
-    server = _Server(_config(service, settings), service, settings, lambda: ready(engine))
+    watcher = reload.Watcher(service, settings, seen)
+
+    def started() -> None:
+        watcher.start()
+        ready(service.engine)
+
+    server = _Server(_config(service, settings), service, settings, started)
     gc.collect()
     gc.freeze()  # what is here now stays: no later collection need look at it
     # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.

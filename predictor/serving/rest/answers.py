@@ -10,13 +10,17 @@ from predictor.serving.engine import Doubt, Prediction
 
 
 def answer(
-    prediction: Prediction, doubts: list[Doubt], listed: Callable[[NDArray[Any]], object]
+    version: str,
+    prediction: Prediction,
+    doubts: list[Doubt],
+    listed: Callable[[NDArray[Any]], object],
 ) -> dict[str, object]:
     """Return the answer, with arrays as `listed` makes them; it has warnings only for doubts."""
     body = {
         "predictions": listed(prediction.values),
         LOWER: listed(prediction.lower),
         UPPER: listed(prediction.upper),
+        "model_version": version,
     }
     if doubts:
         body[WARNINGS] = [

@@ -17,6 +17,7 @@ from predictor.bundle import Manifest
 from predictor.contract import LOWER, UPPER, WARNINGS, Target
 from predictor.errors import InvalidInput
 from predictor.serving.backlog import Overloaded
+from predictor.serving.bundles.source import Origin, origin_of
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Doubt, Prediction
 from predictor.serving.rest import http
@@ -52,6 +53,7 @@ class Model(BaseModel):
     model_version: str
     model_type: str
     source: str
+    origin: Origin
     trained_at: str
     loaded_at: datetime
 
@@ -101,7 +103,7 @@ def plain_api(service: Service, settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     add_page(app)
-    _add_state(app, service)
+    _add_state(app, service, settings)
     _add_predictions(app, service, settings)
     for kind in (HTTPException, InvalidInput, Overloaded, Exception):
         app.add_exception_handler(kind, _refuse)  # type: ignore[arg-type] # any ASGI app will do
@@ -112,7 +114,7 @@ async def _refuse(_request: Request, error: Exception) -> http.Response:
     return http.refusal(error, invalid_input=422)
 
 
-def _add_state(app: FastAPI, service: Service) -> None:
+def _add_state(app: FastAPI, service: Service, settings: Settings) -> None:
     @app.get("/", include_in_schema=False)
     async def root() -> RedirectResponse:
         return RedirectResponse(PAGE)
@@ -133,7 +135,8 @@ def _add_state(app: FastAPI, service: Service) -> None:
             name=manifest.name,
             model_version=manifest.version,
             model_type=manifest.type,
-            source=str(engine.source),
+            source=str(engine.folder.absolute()),
+            origin=origin_of(engine.folder, settings),
             trained_at=manifest.created,
             loaded_at=engine.loaded_at,
         )

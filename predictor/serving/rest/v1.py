@@ -1,5 +1,7 @@
 """KServe's V1 protocol, from bytes to bytes."""
 
+from functools import partial
+
 import msgspec
 
 from predictor.serving.decoding.batch import Batch
@@ -21,13 +23,14 @@ def model(engine: Engine) -> Response:
     return Response(msgspec.json.encode({"name": engine.manifest.name, "ready": True}))
 
 
-def decode(service: Service, request: Request, _engine: Engine) -> tuple[Batch, Encode[Response]]:
+def decode(service: Service, request: Request, engine: Engine) -> tuple[Batch, Encode[Response]]:
     """Return the rows of `POST /v1/models/NAME:predict`, and what encodes their answer.
 
     Raises InvalidInput.
     """
-    return service.rows.request(request.body), _encode
+    return service.rows.request(request.body), partial(_encode, engine)
 
 
-def _encode(prediction: Prediction, doubts: list[Doubt]) -> Response:
-    return Response(msgspec.json.encode(answer(prediction, doubts, json_array)))
+def _encode(engine: Engine, prediction: Prediction, doubts: list[Doubt]) -> Response:
+    version = engine.manifest.version
+    return Response(msgspec.json.encode(answer(version, prediction, doubts, json_array)))

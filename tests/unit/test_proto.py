@@ -1,15 +1,19 @@
-"""The gRPC messages: generated from our file, which says what the protocol says."""
+"""The Protobuf messages: generated from our files, which say what the published ones say."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import onnx
+import pytest
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
+from google.protobuf.message import Message
 
+from predictor import parts_pb2
 from predictor.serving.grpc import inference_pb2
 from tests.paths import ROOT
 
-PROTO = "predictor/serving/grpc/inference.proto"
+PROTOS = ["predictor/parts.proto", "predictor/serving/grpc/inference.proto"]
 # In a process of its own, for Protobuf takes a name only once.
 KSERVES = """
 import sys
@@ -18,15 +22,37 @@ sys.stdout.buffer.write(DESCRIPTOR.serialized_pb)
 """
 
 
-def test_the_generated_code_is_that_of_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("proto", PROTOS)
+def test_the_generated_code_is_that_of_the_file(tmp_path: Path, proto: str) -> None:
     compiler = [sys.executable, "-W", "ignore", "-m", "grpc_tools.protoc", f"--proto_path={ROOT}"]
     outputs = [f"--python_out={tmp_path}", f"--pyi_out={tmp_path}"]
-    subprocess.run([*compiler, *outputs, PROTO], check=True, cwd=ROOT)
-    for name in ("inference_pb2.py", "inference_pb2.pyi"):
-        kept = ROOT / Path(PROTO).with_name(name)
-        assert kept.read_text() == (tmp_path / Path(PROTO).with_name(name)).read_text(), (
-            "run `make proto`"
-        )
+    subprocess.run([*compiler, *outputs, proto], check=True, cwd=ROOT)
+    source = Path(proto)
+    for generated in (source.with_name(f"{source.stem}_pb2{end}") for end in (".py", ".pyi")):
+        made = tmp_path / generated
+        assert (ROOT / generated).read_text() == made.read_text(), "run `make proto`"
+
+
+def numbers(message: type[Message]) -> dict[str, tuple[int, bool]]:
+    """Return the numbers of a message's fields, and whether there are several."""
+    return {f.name: (f.number, f.is_repeated) for f in message.DESCRIPTOR.fields}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (parts_pb2.Model, onnx.ModelProto),
+        (parts_pb2.OperatorSet, onnx.OperatorSetIdProto),
+        (parts_pb2.Graph, onnx.GraphProto),
+        (parts_pb2.Node, onnx.NodeProto),
+        (parts_pb2.Attribute, onnx.AttributeProto),
+        (parts_pb2.Tensor, onnx.TensorProto),
+    ],
+)
+def test_the_parts_of_a_model_are_where_onnx_has_them(
+    ours: type[Message], theirs: type[Message]
+) -> None:
+    assert numbers(ours).items() <= numbers(theirs).items()
 
 
 def shape(message: DescriptorProto) -> dict[str, object]:
