@@ -3,7 +3,7 @@
  *   openloop PORT CONNECTIONS RATE SECONDS TIMEOUT OUT REQUEST ANSWER [REQUEST ANSWER ...]
  *
  * REQUEST files hold a whole request each and are sent in turn; ANSWER files hold the body that a
- * 200 must have. RATE is requests a second; 0 keeps every connection busy (a closed loop). Of each
+ * 200 must have, or up to eight of the same length. RATE is requests a second; 0 keeps every connection busy (a closed loop). Of each
  * request OUT has four fields of 32 bits: when it was due, sent and over (seconds from the start,
  * floats), and its status; 0 is no answer in TIMEOUT, -1 a connection lost, -2 a 200 with another
  * body, -3 not sent, since all CONNECTIONS were waiting. Nothing is sent twice. Linux only. */
@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEAD = 8192, BUFFER = 1 << 18, EVENTS = 512, NONE = -1 };
+enum { MOST_ANSWERS = 8, HEAD = 8192, BUFFER = 1 << 18, EVENTS = 512, NONE = -1 };
 enum { NO_ANSWER = 0, LOST = -1, OTHER_BODY = -2, NOT_SENT = -3, OPEN = -4 };
 
 typedef struct { float due, sent, over; int32_t status; } Record;
@@ -35,7 +35,8 @@ typedef struct {
     size_t head_size;   /* of what has come of the head */
     int status;         /* 0 while the head is not complete */
     size_t length, got; /* of the body */
-    int closes, differs;
+    int closes;
+    int differs;        /* a bit for each answer that the body is not; -1: for all */
     char head[HEAD];
 } Slot;
 
@@ -135,11 +136,21 @@ static size_t parse(Slot *slot) {
     return (size_t)(stop + 4 - slot->head);
 }
 
+/* Whether a body is none of the answers that it may be. */
+static int differs(Slot *slot) {
+    Text *answer = &answers[slot->request % kinds];
+    size_t count = slot->length ? answer->size / slot->length : 0;
+    return slot->status == 200 && (!count || slot->differs < 0 || slot->differs == (1 << count) - 1);
+}
+
 static void take_body(Slot *slot, const char *bytes, size_t size) {
     Text *answer = &answers[slot->request % kinds];
-    if (slot->status == 200 && (slot->length != answer->size || slot->got + size > answer->size ||
-                                memcmp(answer->bytes + slot->got, bytes, size)))
-        slot->differs = 1;
+    size_t count = slot->length ? answer->size / slot->length : 0;
+    int fits = slot->length && answer->size % slot->length == 0 && slot->got + size <= slot->length;
+    for (size_t i = 0; i < count && fits; i++)
+        if (memcmp(answer->bytes + i * slot->length + slot->got, bytes, size))
+            slot->differs |= 1 << i;
+    if (!fits || count > MOST_ANSWERS) slot->differs = -1;
     slot->got += size;
 }
 
@@ -158,7 +169,7 @@ static void take(Slot *slot, const char *bytes, size_t size) {
     take_body(slot, bytes, size);
     if (slot->got < slot->length) return;
     if (slot->closes || slot->sent < requests[slot->request % kinds].size) hang_up(slot);
-    end(slot, slot->differs ? OTHER_BODY : slot->status);
+    end(slot, differs(slot) ? OTHER_BODY : slot->status);
 }
 
 static void serve(Slot *slot, uint32_t events) {

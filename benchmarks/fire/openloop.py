@@ -19,16 +19,17 @@ from benchmarks.ways import Way
 SOURCE = Path(__file__).with_suffix(".c")
 RECORD = np.dtype([("due", "f4"), ("sent", "f4"), ("over", "f4"), ("status", "i4")])
 NO_ANSWER, LOST, OTHER_BODY, NOT_SENT = 0, -1, -2, -3
+NAMES = {LOST: "connection lost", OTHER_BODY: "another body"}
 # A client that has had no answer for this long turns away.
 PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A request as bytes, and the body of its right answer."""
+    """A request as bytes, and the bodies that are right answers, all of one length."""
 
     request: bytes
-    answer: bytes
+    answers: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class Records:
         """Return the share that ended with a status."""
         return self.count(status) / max(1, len(self.of))
 
+    def others(self, *usual: int) -> dict[str, int]:
+        """Return how many ended otherwise, by how."""
+        statuses, counts = np.unique(self.of["status"], return_counts=True)
+        found = dict(zip(statuses.tolist(), counts.tolist(), strict=True))
+        return {NAMES.get(s, str(s)): n for s, n in found.items() if s not in usual}
+
     def milliseconds(self, status: int) -> NDArray[np.float64]:
         """Return the times from when requests were due to when they ended with a status."""
         ended = self.of[self.of["status"] == status]
@@ -68,11 +75,11 @@ class Records:
         return float(good.sum()) / self.plan.seconds
 
 
-def shot(way: Way, answer: bytes) -> Shot:
+def shot(way: Way, *answers: bytes) -> Shot:
     """Return a way's request as it goes over a kept-alive connection."""
     headers = {"Host": "127.0.0.1", **way.headers, "Content-Length": str(len(way.body))}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return Shot(f"POST {way.path} HTTP/1.1\r\n{lines}\r\n".encode() + way.body, answer)
+    return Shot(f"POST {way.path} HTTP/1.1\r\n{lines}\r\n".encode() + way.body, answers)
 
 
 def answer(address: Address, way: Way) -> bytes:
@@ -90,7 +97,7 @@ def sending(port: int, plan: Plan) -> Iterator["Sending"]:
     with tempfile.TemporaryDirectory() as scratch:
         out, files = Path(scratch, "out"), []
         for number, one in enumerate(plan.shots):
-            for kind, content in (("request", one.request), ("answer", one.answer)):
+            for kind, content in (("request", one.request), ("answer", b"".join(one.answers))):
                 files.append(Path(scratch, f"{kind}-{number}"))
                 files[-1].write_bytes(content)
         numbers = (port, plan.connections, plan.rate, plan.seconds, PATIENCE_SECONDS)

@@ -61,7 +61,6 @@ def found_capacity(server: Server, shot: Shot) -> float:
 def _figures(records: Records, capacity: float, seen: Seen) -> Figures:
     seconds = records.plan.seconds
     refused = records.count(503)
-    others = len(records.of) - sum(map(records.count, (200, 503, NO_ANSWER, NOT_SENT)))
     sent = len(records.of) - records.count(NOT_SENT)
     return {
         "sent, ÷ capacity": f"{sent / seconds / capacity:.1f}",
@@ -71,11 +70,16 @@ def _figures(records: Records, capacity: float, seen: Seen) -> Figures:
         "refused, p50 / p99, ms": _two(records.milliseconds(503)),
         f"no answer in {PATIENCE_SECONDS:.0f} s": f"{records.share(NO_ANSWER):.1%}",
         "not sent, all connections waiting": f"{records.share(NOT_SENT):.1%}",
-        "reset or wrong": f"{others:,}",
+        "otherwise": counted(records.others(200, 503, NO_ANSWER, NOT_SENT)),
         "RSS grew by, MB": f"{seen.grown:.0f}",
         "probe, p99 in ms / failed": _asked(seen.probes, seen.failed[LIVE]),
         "scrape, p99 in ms / failed": _asked(seen.scrapes, seen.failed[METRICS]),
     }
+
+
+def counted(others: dict[str, int]) -> str:
+    """Return what was counted by name, or a none."""
+    return ", ".join(f"{name} × {count:,}" for name, count in others.items()) or "0"
 
 
 def _asked(times: list[float], failed: int) -> str:

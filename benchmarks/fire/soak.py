@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import numpy as np
 import onnx
 
 from benchmarks.fire import beside, openloop, overload
-from benchmarks.fire.openloop import NO_ANSWER, NOT_SENT, Plan, Records
+from benchmarks.fire.openloop import NO_ANSWER, NOT_SENT, Plan, Records, Shot
 from benchmarks.fire.report import Figures
 from benchmarks.fire.servers import Server
 from benchmarks.fire.subject import Subject
@@ -42,7 +43,8 @@ class Seen:
 
 def measure(server: Server, subject: Subject, minutes: float) -> Figures:
     """Return what minutes of load leave behind; this project's bundle is replaced meanwhile."""
-    mix = [overload.prepared(server, subject, 1)] * 9 + [overload.prepared(server, subject, 100)]
+    one, many = (_of_both(overload.prepared(server, subject, n), subject) for n in (1, 100))
+    mix = [one] * 9 + [many]
     capacity = openloop.sent(
         server.address.http, Plan(mix, 0, 5.0, overload.CLOSED_CONNECTIONS)
     ).goodput()
@@ -57,7 +59,8 @@ def _figures(parts: list[Records], seen: Seen, minutes: float) -> Figures:
     total = sum(len(part.of) for part in parts)
     times = np.concatenate([part.milliseconds(200) for part in parts])
     statuses = (200, 503, NO_ANSWER, NOT_SENT)
-    answered, refused, silent, unsent = (sum(p.count(s) for p in parts) for s in statuses)
+    _, refused, silent, unsent = (sum(p.count(s) for p in parts) for s in statuses)
+    others = sum((Counter(part.others(*statuses)) for part in parts), Counter[str]())
     at, resident, descriptors, threads = map(np.array, zip(*seen.samples, strict=True))
     warm = at >= WARM * at[-1]
     return {
@@ -67,7 +70,7 @@ def _figures(parts: list[Records], seen: Seen, minutes: float) -> Figures:
         "refused (503)": f"{refused:,}",
         "no answer in 5 s": f"{silent:,}",
         "not sent, all connections waiting": f"{unsent:,}",
-        "another status or answer": f"{total - answered - refused - silent - unsent:,}",
+        "otherwise": overload.counted(others),
         "gRPC calls that failed": str(sum(one != "OK" for one in seen.calls)),
         "RSS, MB, after warm-up / at the end": f"{resident[warm][0]:.0f} / {resident[-1]:.0f}",
         "RSS slope, MB/h": f"{np.polyfit(at[warm], resident[warm], 1)[0] * 3600:.2f}",
@@ -120,6 +123,14 @@ def _replace(server: Server, subject: Subject, seen: Seen, over: threading.Event
     while not over.wait(RELOAD_SECONDS):
         put(versions[seen.reloads % 2], server.bundle)
         seen.reloads += 1
+
+
+def _of_both(shot: Shot, subject: Subject) -> Shot:
+    """Return a request whose answer may be that of either version."""
+    [answer] = shot.answers
+    served = subject.served
+    first, second = served.manifest.version, renamed(served).manifest.version
+    return Shot(shot.request, (answer, answer.replace(first.encode(), second.encode())))
 
 
 def renamed(served: Bundle) -> Bundle:

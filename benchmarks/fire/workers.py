@@ -7,9 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.fire import beside, openloop
-from benchmarks.fire.openloop import LOST, NO_ANSWER, Plan, Records
-from benchmarks.fire.overload import prepared
+from benchmarks.fire import beside, openloop, overload
+from benchmarks.fire.openloop import LOST, NO_ANSWER, Plan
 from benchmarks.fire.report import Figures
 from benchmarks.fire.servers import Server
 from benchmarks.fire.subject import Subject
@@ -28,7 +27,7 @@ COUNTED_SECONDS, SCRAPES = 10.0, 50
 
 def kill(server: Server, subject: Subject) -> Figures:
     """Return what requests met while workers were killed."""
-    shot = prepared(server, subject, 1)
+    shot = overload.prepared(server, subject, 1)
     workers, before = len(_workers(server)), _open(server)
     plan = Plan([shot], RATE, SECONDS, CONNECTIONS)
     with openloop.sending(server.address.http, plan) as client:
@@ -42,7 +41,7 @@ def kill(server: Server, subject: Subject) -> Figures:
             f"{records.count(NO_ANSWER) / killed:.2f}"
         ),
         "refused (503), a kill": f"{records.count(503) / killed:.2f}",
-        "another status or answer": f"{_others(records):,}",
+        "otherwise": overload.counted(records.others(200, 503, LOST, NO_ANSWER)),
         "back after, p50 / most, s": f"{beside.percentile(backs, 50):.2f} / {max(backs):.2f}",
         "workers at the end": f"{len(_workers(server))} of {workers}",
         "descriptors of the supervisor, before / after": f"{before} / {_open(server)}",
@@ -51,7 +50,7 @@ def kill(server: Server, subject: Subject) -> Figures:
 
 def count(server: Server, subject: Subject) -> Figures:
     """Return what scrapes say of requests that were sent, before and after a worker's death."""
-    shot = prepared(server, subject, 1)
+    shot = overload.prepared(server, subject, 1)
     scrapes = [_scrape(server) for _ in range(SCRAPES)]
     start = scrapes[0][0]
     records = openloop.sent(server.address.http, Plan([shot], RATE, COUNTED_SECONDS, CONNECTIONS))
@@ -128,7 +127,3 @@ def _loaded(pid: int) -> bool:
 
 def _open(server: Server) -> int:
     return len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
-
-
-def _others(records: Records) -> int:
-    return len(records.of) - sum(map(records.count, (200, 503, LOST, NO_ANSWER)))
