@@ -24,6 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
+def is_long(pytestconfig: pytest.Config) -> bool:
+    return bool(pytestconfig.getoption("--long"))
+
+
+@pytest.fixture(scope="session")
 def long_form(request: pytest.FixtureRequest) -> None:
     """Skip a test unless the long form is wanted."""
     if not request.config.getoption("--long"):

@@ -45,6 +45,10 @@ POSTPROCESS_SECONDS = Histogram(
 REQUESTS = Counter(
     "predictor_requests", "Requests answered, by route and status code", ["route", "method", "code"]
 )
+CONNECTIONS_CUT = Counter(
+    "predictor_connections_cut", "Connections ended for what their clients do", ["reason"]
+)
+DENIED = Counter("predictor_denied", "Requests that were not let in, by reason", ["reason"])
 ROWS = Counter("predictor_rows", "Rows predicted", ["model_name"])
 WARNINGS = Counter(
     "predictor_warnings", "Rows answered in doubt, by warning", ["model_name", "warning"]

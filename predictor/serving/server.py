@@ -47,7 +47,8 @@ def _announcement(settings: Settings, bundle: Bundle) -> Callable[[], None]:
 
 def _announce(settings: Settings, manifest: Manifest, folder: Path) -> None:
     """Say what is served where, and how to try it."""
-    url = f"http://{address(settings.listen_host, settings.port)}"
+    scheme = "https" if settings.tls_cert_file else "http"
+    url = f"{scheme}://{address(settings.listen_host, settings.port)}"
     grpc = f"gRPC on {address(settings.listen_host, settings.grpc_port)}"
     source = f"{folder.absolute()} ({origin_of(folder, settings)})"
     logger.info("serving %s %s of %s on %s, %s", manifest.name, manifest.version, source, url, grpc)

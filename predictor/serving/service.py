@@ -36,6 +36,7 @@ class Service:
         contract = engine.manifest.contract
         self.rows = RowDecoder(contract, settings.max_rows)
         self.tensors = TensorDecoder(contract, settings.max_rows)
+        self.is_ending = False  # then it answers, but is not ready for more
         self.buffers = Buffers(settings.max_buffered_bytes)
         self._small = Backlog(settings.max_wait_seconds)
         self._large = Backlog(settings.max_wait_seconds, threads)

@@ -39,7 +39,22 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1)] = 4 * 1024 * 1024
     max_wait_seconds: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     max_buffered_bytes: Annotated[int, msgspec.Meta(ge=1)] = 32 * 1024 * 1024
+    keep_alive_seconds: Annotated[int, msgspec.Meta(ge=1)] = 5
+    header_seconds: Annotated[int, msgspec.Meta(ge=1)] = 10
+    transfer_seconds: Annotated[int, msgspec.Meta(ge=1)] = 30
+    grpc_connection_seconds: Annotated[int, msgspec.Meta(ge=0)] = 4
     drain_seconds: Annotated[int, msgspec.Meta(ge=0)] = 20
+    api_keys_file: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    jwt_jwks: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    jwt_issuer: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    jwt_audience: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    tls_cert_file: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    tls_key_file: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    tls_client_ca_file: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    # Requests a second of one principal, to one worker; 0 is any number.
+    rate_limit: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 0.0
+    # How many of them at once; 0 is those of a second.
+    rate_burst: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 NAMES = tuple(field.encode_name for field in msgspec.structs.fields(Settings))

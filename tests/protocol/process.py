@@ -40,7 +40,7 @@ def running(folder: Path, **settings: str) -> Iterator[Server]:
 
 def _addresses(process: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
     """Return where a server listens for HTTP and for gRPC, as soon as it says so."""
-    said = re.compile(r"serving \w+ \w+ of .* on (http://\S+), gRPC on (\S+)")
+    said = re.compile(r"serving \w+ \w+ of .* on (https?://\S+), gRPC on (\S+)")
     deadline = time.monotonic() + START_SECONDS
     while not (found := said.search(log.read_text())):
         assert process.poll() is None, log.read_text()

@@ -42,7 +42,7 @@ async def serving(engine: Engine) -> AsyncIterator[Settings]:
     with ports.bound("127.0.0.1", 0, 0, 1) as bound:
         settings = Settings(port=bound.http, grpc_port=bound.grpc)
         service, ready = Service(engine, settings), asyncio.Event()
-        server = worker._Server(worker._config(service, settings), service, settings, ready.set)
+        server = worker._Server(service, settings, ready.set)
         running = asyncio.create_task(server.serve(bound.listeners))
         await ready.wait()
         try:

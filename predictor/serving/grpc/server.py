@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -23,10 +24,20 @@ from predictor.serving.decoding.tensors import PLATFORM, SERVER_NAME, metadata
 from predictor.serving.engine import Engine
 from predictor.serving.grpc import inference_pb2 as pb
 from predictor.serving.grpc import messages
+from predictor.serving.grpc.drain import Calls
 from predictor.serving.processes.ports import address
+from predictor.serving.security.gate import Gate
+from predictor.serving.security.interceptor import Interceptor
+from predictor.serving.security.tls import Tls
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 from predictor.serving.steps import Encode
+
+# Of one connection; a client with more calls has the rest wait, or another connection.
+STREAMS = 1024
+METADATA_BYTES = 16 * 1024
+KEEP_ALIVE_SECONDS = 60
+PING_SECONDS = 10
 
 logger = logging.getLogger(__name__)
 
@@ -52,14 +63,14 @@ class _Inference:
         return pb.ServerLiveResponse(live=True)
 
     async def server_ready(self, _: pb.ServerReadyRequest) -> pb.ServerReadyResponse:
-        return pb.ServerReadyResponse(ready=True)
+        return pb.ServerReadyResponse(ready=not self._service.is_ending)
 
     async def server_metadata(self, _: pb.ServerMetadataRequest) -> pb.ServerMetadataResponse:
         return pb.ServerMetadataResponse(name=SERVER_NAME, version=__version__)
 
     async def model_ready(self, request: pb.ModelReadyRequest) -> pb.ModelReadyResponse:
         _check(self._service.engine.manifest, request.name, request.version)
-        return pb.ModelReadyResponse(ready=True)
+        return pb.ModelReadyResponse(ready=not self._service.is_ending)
 
     async def model_metadata(self, request: pb.ModelMetadataRequest) -> pb.ModelMetadataResponse:
         manifest = self._service.engine.manifest
@@ -102,15 +113,20 @@ class _Health(health.aio.HealthServicer):  # type: ignore[name-defined,misc] # n
         self._server_status[SERVICE.full_name] = self._server_status[""]
 
 
-def make_server(service: Service, settings: Settings) -> grpc.aio.Server:
-    """Return a server that listens on no port yet."""
-    server = grpc.aio.server(
-        options=[
-            ("grpc.max_receive_message_length", settings.max_body_bytes),
-            ("grpc.max_send_message_length", -1),
-            ("grpc.so_reuseport", 1),  # every worker listens on the one port
-        ]
-    )
+@dataclass(frozen=True)
+class Server:
+    """gRPC's server, what tells of its health, and how many calls it got."""
+
+    grpc: grpc.aio.Server
+    health: _Health
+    calls: Calls
+
+
+def make_server(service: Service, settings: Settings, gate: Gate | None = None) -> Server:
+    """Return a server that listens on no port yet, for those whom the gate lets pass."""
+    interceptors = [Interceptor(gate)] if gate else []
+    server = grpc.aio.server(interceptors=interceptors, options=_options(settings))
+    health_of, calls = _Health(), Calls()
     inference = _Inference(service)
     handlers: dict[str, Handler] = {
         "ServerLive": inference.server_live,
@@ -120,22 +136,46 @@ def make_server(service: Service, settings: Settings) -> grpc.aio.Server:
         "ModelMetadata": inference.model_metadata,
         "ModelInfer": inference.model_infer,
     }
-    methods = {name: _method(name, handler) for name, handler in handlers.items()}
+    methods = {name: _method(name, handler, calls) for name, handler in handlers.items()}
     generic = grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
     server.add_generic_rpc_handlers((generic,))
-    health_pb2_grpc.add_HealthServicer_to_server(_Health(), server)
+    health_pb2_grpc.add_HealthServicer_to_server(health_of, server)
     names = (SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
-    return server
+    return Server(server, health_of, calls)
 
 
-def _method(name: str, handler: Handler) -> "grpc.RpcMethodHandler[bytes, bytes]":
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    """Return what gRPC's core is told, where its defaults are not what they are here."""
+    options = [
+        ("grpc.max_receive_message_length", settings.max_body_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", 1),  # every worker listens on the one port
+        ("grpc.max_concurrent_streams", STREAMS),
+        ("grpc.max_metadata_size", METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", METADATA_BYTES),
+        ("grpc.server_handshake_timeout_ms", settings.header_seconds * 1000),
+        # A client that does not answer is gone; one that asks more often than this is cut.
+        ("grpc.keepalive_time_ms", KEEP_ALIVE_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", settings.transfer_seconds * 1000),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_SECONDS * 1000),
+    ]
+    if settings.grpc_connection_seconds:
+        options += [
+            ("grpc.max_connection_age_ms", settings.grpc_connection_seconds * 1000),
+            ("grpc.max_connection_age_grace_ms", settings.transfer_seconds * 1000),
+        ]
+    return options
+
+
+def _method(name: str, handler: Handler, calls: Calls) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """Return a method that parses its request itself: gRPC calls bad bytes an internal error."""
     request_type = getattr(pb, f"{name}Request")
     route = f"/{SERVICE.full_name}/{name}"
 
     async def respond(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         start = perf_counter()
+        calls.count += 1
         code, answer = await _answer(route, handler, request_type, request)
         answered(route, "GRPC", code.name, start)
         if isinstance(answer, str):
@@ -169,11 +209,14 @@ async def _answer(
         return grpc.StatusCode.INTERNAL, "internal error"
 
 
-def listen(server: grpc.aio.Server, settings: Settings) -> None:
+def listen(server: Server, settings: Settings, tls: Tls | None = None) -> None:
     """Listen on the port for gRPC; raises SettingsError when it cannot be had."""
     where = address(settings.listen_host, settings.grpc_port)
     try:
-        server.add_insecure_port(where)
+        if tls is None:
+            server.grpc.add_insecure_port(where)
+        else:
+            server.grpc.add_secure_port(where, tls.for_grpc())
     except RuntimeError as error:
         message = f"cannot listen on {where} for gRPC"
         raise SettingsError(message) from error

@@ -13,50 +13,83 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from starlette.exceptions import HTTPException
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-
 from predictor.serving.access import answered
 from predictor.serving.backlog import ClientGone, Overloaded
+from predictor.serving.connections.connection import Connection
+from predictor.serving.connections.ending import ANSWER, BODY
+from predictor.serving.connections.framing import HEADERS
+from predictor.serving.connections.watch import Watch
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Engine
-from predictor.serving.rest.http import JSON_TYPE, Request, Response, refused
+from predictor.serving.rest.http import JSON_TYPE, Request, Response, gather, refused
 from predictor.serving.rest.routes import Predict
+from predictor.serving.security.asgi import PEER, peer_of
+from predictor.serving.security.gate import Gate
 from predictor.serving.service import SMALL_BYTES, Service
 from predictor.serving.steps import Encode
 
-UNUSUAL = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
+UNUSUAL = frozenset({b"content-encoding", b"expect", b"transfer-encoding", b"upgrade"})
+
+
+class _Nobody:
+    """An event that nobody waits for."""
+
+    def set(self) -> None:
+        pass
 
 
 class _Cycle:
     """What uvicorn looks at of a request that is being answered."""
+
+    message_event = _Nobody()
+    response_started = False  # until it is complete
 
     def __init__(self) -> None:
         self.start = perf_counter()
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = True
-        self.message_event = asyncio.Event()
 
 
-class ExpressProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with the short way."""
+class ExpressProtocol(Connection):
+    """A connection with the short way."""
+
+    __slots__ = (
+        "_arriving",
+        "_gate",
+        "_held_bytes",
+        "_limit_bytes",
+        "_peer",
+        "_refused",
+        "_routes",
+        "_service",
+    )
 
     def __init__(
         self,
+        watch: Watch,
         service: Service,
         routes: Mapping[bytes, Predict],
         limit_bytes: int,
+        gate: Gate | None = None,
         **uvicorns: Any,  # noqa: ANN401 - they are handed on
     ) -> None:
-        """Take the routes by their URLs, and how large a body may be."""
-        super().__init__(**uvicorns)
+        """Take the routes by their URLs, how large a body may be, and who may ask."""
+        super().__init__(watch, **uvicorns)
         self._service = service
         self._routes = routes
         self._limit_bytes = min(limit_bytes, SMALL_BYTES)
+        self._gate = gate
         self._arriving: Request | None = None  # by the short way
         self._held_bytes = 0  # of it
-        self._refusal: Overloaded | None = None
+        self._refused: Overloaded | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin a connection, and note who is at its other end if that is asked for."""
+        super().connection_made(transport)
+        if self._gate is not None:
+            self._peer = peer_of(transport)
+            self.app_state = {**self.app_state, PEER: self._peer}
 
     def on_headers_complete(self) -> None:
         """Begin a request, by the short way if it is as usual."""
@@ -64,8 +97,11 @@ class ExpressProtocol(HttpToolsProtocol):
         if self._is_usual(headers):
             self._arriving = Request([], headers)
             size_bytes = int(headers[b"content-length"])
-            self._refusal = None if self._service.has_room(size_bytes) else Overloaded()
+            self._refused = None if self._service.has_room(size_bytes) else Overloaded()
             self.cycle = _Cycle()  # type: ignore[assignment] # as far as it is looked at
+            self.phase = BODY
+            if self._is_ending:
+                self.let_end()
         else:
             super().on_headers_complete()
 
@@ -77,27 +113,33 @@ class ExpressProtocol(HttpToolsProtocol):
             and headers.get(b"content-type", JSON_TYPE) in route.content_types
             and int(headers.get(b"content-length", self._limit_bytes + 1)) <= self._limit_bytes
             and UNUSUAL.isdisjoint(headers)
+            and b"host" in headers
+            and len(headers) == len(self.headers) <= HEADERS
             and parser.should_keep_alive()
             and parser.get_http_version() == "1.1"
             and (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
+            # Whom the gate does not let pass it refuses on the long way.
+            and (self._gate is None or isinstance(self._gate.judge(headers, self._peer), str))
         )
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
         if self._arriving is None:
             super().on_body(body)
-        elif self._refusal is None:  # else it is thrown away, which costs least
+        elif self._refused is None:  # else it is thrown away, which costs least
             self._hold(self._arriving, body)
 
     def _hold(self, arriving: Request, body: bytes) -> None:
         try:
             self._service.buffers.take(len(body))
         except Overloaded as error:
-            self._refusal = error
+            self._refused = error
         else:
             self._held_bytes += len(body)
             arriving.parts.append(body)
+            if len(arriving.parts) > 1:
+                gather(arriving.parts)
 
     def on_message_complete(self) -> None:
         """Have a request answered at the end of this turn of the event loop."""
@@ -109,8 +151,9 @@ class ExpressProtocol(HttpToolsProtocol):
         decode = partial(_decode, route, self._arriving, cycle)
         size_bytes, self._arriving, self._held_bytes = self._held_bytes, None, 0
         deliver = partial(self._deliver, cycle, route.path, size_bytes)
-        if self._refusal:
-            deliver(self._refusal)
+        self.phase = ANSWER
+        if self._refused:
+            deliver(self._refused)
         else:
             self._service.submit(size_bytes, decode, deliver)
 
@@ -131,23 +174,10 @@ class ExpressProtocol(HttpToolsProtocol):
         answered(path, "POST", outcome.status, cycle.start)
         cycle.response_complete = True
         if not self.transport.is_closing():
-            self.transport.write(self._encoded(outcome, keep_alive=cycle.keep_alive))
+            self.transport.write(self.encoded(outcome, keep_alive=cycle.keep_alive))
             if not cycle.keep_alive:
                 self.transport.close()
         self.on_response_complete()
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - it is uvicorn's own text
-        """Refuse what is not HTTP in the form of every other refusal, and close."""
-        refusal = refused(HTTPException(400, "this is not HTTP"), "", invalid_input=400)
-        self.transport.write(self._encoded(refusal, keep_alive=False))
-        self.transport.close()
-
-    def _encoded(self, response: Response, *, keep_alive: bool) -> bytes:
-        headers = [*self.server_state.default_headers, *response.encoded_headers()]
-        if not keep_alive:
-            headers.append((b"connection", b"close"))
-        lines = [b"%b: %b\r\n" % header for header in headers]
-        return b"".join([STATUS_LINE[response.status], *lines, b"\r\n", response.body])
 
 
 def _decode(

@@ -21,10 +21,15 @@ logger = logging.getLogger(__name__)
 
 JSON = "application/json"
 JSON_TYPE = JSON.encode()
+LARGE_PART_BYTES = 64 * 1024
 
 
 # What a client, or too many of them, can bring about; anything else is a fault of this server.
 EXPECTED = (HTTPException, InvalidInput, Overloaded)
+
+
+# The answer to what cannot wait for the end of the server, or asks whether it is ready.
+ENDING = HTTPException(503, "the server is ending", {"Retry-After": "1"})
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -102,10 +107,12 @@ def headers_of(
 ) -> dict[bytes, bytes]:
     """Return a request's headers.
 
-    Raises HTTPException, 415 when they say that the body is something else than the allowed types,
-    and 413 when they say that it is over `limit` bytes.
+    Raises HTTPException, 415 when they say that the body is something else than the allowed types
+    or is compressed, and 413 when they say that it is over `limit` bytes.
     """
     headers = dict(scope["headers"])
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise HTTPException(415, "send the body without a Content-Encoding")
     _check_type(headers.get(b"content-type", JSON_TYPE), content_types)
     if declared_bytes(headers) > limit:
         raise _too_large(limit)
@@ -136,8 +143,19 @@ async def read(
         if size > limit:
             raise _too_large(limit)
         take(len(parts[-1]))
+        gather(parts)
         if not message.get("more_body", False):
             return Request(parts, headers)
+
+
+def gather(parts: list[bytes]) -> None:
+    """Join small parts: a byte by itself takes fifty, and a client may send each by itself.
+
+    A part is joined with one before it that is no larger, so that each byte moves few times.
+    """
+    while len(parts) > 1 and len(parts[-2]) <= len(parts[-1]) < LARGE_PART_BYTES:
+        last = parts.pop()
+        parts[-1] += last
 
 
 def _check_type(given: bytes, allowed: Collection[bytes]) -> None:

@@ -126,6 +126,8 @@ def _add_state(app: FastAPI, service: Service, settings: Settings) -> None:
 
     @app.get("/health/ready")
     async def ready() -> Ready:
+        if service.is_ending:
+            raise http.ENDING
         return Ready(ready=True, model_version=service.engine.manifest.version)
 
     @app.get("/models")

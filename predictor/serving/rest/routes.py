@@ -1,5 +1,6 @@
 """Which request goes where, and what becomes of an error."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from predictor.serving.decoding.binary import CONTENT_TYPE
 from predictor.serving.engine import Engine
 from predictor.serving.rest import http, v1, v2
 from predictor.serving.rest.http import (
+    ENDING,
     App,
     Message,
     Receive,
@@ -26,6 +28,8 @@ from predictor.serving.rest.http import (
     Send,
 )
 from predictor.serving.rest.plain import plain_api
+from predictor.serving.security.asgi import guarded
+from predictor.serving.security.gate import Gate
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 from predictor.serving.steps import Encode
@@ -46,8 +50,8 @@ class Predict:
     content_types: tuple[bytes, ...] = (http.JSON_TYPE,)
 
 
-def application(service: Service, settings: Settings) -> App:
-    """Return the whole server as one ASGI application."""
+def application(service: Service, settings: Settings, gate: Gate | None = None) -> App:
+    """Return the whole server as one ASGI application, for those whom the gate lets pass."""
     read, predict = reads(service), predictions(service)
     paths = [*read, *predict]
     plain = plain_api(service, settings)
@@ -79,7 +83,7 @@ def application(service: Service, settings: Settings) -> App:
             return await plain(scope, receive, send)
         return await response(scope, receive, send)
 
-    return _guarded(app)
+    return _guarded(app if gate is None else guarded(gate, app))
 
 
 def reads(service: Service) -> dict[str, Callable[[], Response]]:
@@ -90,10 +94,10 @@ def reads(service: Service) -> dict[str, Callable[[], Response]]:
         f"/v1/models/{name}": lambda: v1.model(service.engine),
         "/v2": v2.server_metadata,
         "/v2/health/live": lambda: Response(b'{"live":true}'),
-        "/v2/health/ready": lambda: Response(b'{"ready":true}'),
+        "/v2/health/ready": lambda: _ready(service, Response(b'{"ready":true}')),
         "/metrics": lambda: Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST),
         model: lambda: v2.model_metadata(service.engine),
-        f"{model}/ready": lambda: v2.model_ready(service.engine),
+        f"{model}/ready": lambda: _ready(service, v2.model_ready(service.engine)),
     }
 
 
@@ -106,6 +110,13 @@ def predictions(service: Service) -> dict[str, Predict]:
         Predict(v2_path, partial(v2.decode, service), V2_TYPES),
     )
     return {route.path: route for route in routes}
+
+
+def _ready(service: Service, response: Response) -> Response:
+    """Return the response of what is ready; raises HTTPException once the server is ending."""
+    if service.is_ending:
+        raise ENDING
+    return response
 
 
 def _model(engine: Engine) -> str:
@@ -159,7 +170,7 @@ def _guarded(app: App) -> App:
         asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
             await app(asked, receive, sending)
-        except ClientGone:
+        except (ClientGone, asyncio.CancelledError):  # nobody waits for it any more
             return
         except Exception as error:  # noqa: BLE001 - it is logged
             refusal = http.refused(error, f"{scope['method']} {_route(asked)}", invalid_input=400)

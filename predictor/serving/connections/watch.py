@@ -1,0 +1,86 @@
+"""The clock of all connections: a look at each once a second, and no timer for any request."""
+
+import asyncio
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from predictor.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from predictor.serving.connections.ending import Ending
+
+SWEEP_SECONDS = 1
+# What a worker holds of answers that their clients do not read, beyond what the kernel takes.
+UNREAD_BYTES = 8 * 1024 * 1024
+
+
+class Phase(IntEnum):
+    """What a connection waits for; from `REFUSED` on nothing that comes is taken.
+
+    `REFUSED` is for the answers before a refusal to be done.
+    """
+
+    IDLE = 0
+    HEAD = 1
+    BODY = 2
+    ANSWER = 3
+    REFUSED = 4
+    CLOSING = 5
+
+
+class Watch:
+    """All open connections of a worker, and what ends those that take too long."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take how long each phase may last."""
+        self.tick = 0
+        self.is_draining = False
+        self.open: set[Ending] = set()
+        self._transfer = settings.transfer_seconds
+        limits = {
+            Phase.IDLE: settings.keep_alive_seconds,
+            Phase.HEAD: settings.header_seconds,
+            Phase.BODY: settings.transfer_seconds,
+            Phase.CLOSING: settings.transfer_seconds,
+        }
+        self._limits = [limits.get(phase) for phase in Phase]
+        # Since when a client does not read, and how much of its answer is left; the longest first.
+        self._unread: dict[Ending, tuple[int, int]] = {}
+        self._unread_bytes = 0
+
+    def start(self) -> None:
+        """Look at all connections once a second from now on."""
+        asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+
+    def begin_drain(self) -> None:
+        """Have every connection end with the answers that are asked for."""
+        self.is_draining = True
+        for connection in list(self.open):
+            connection.let_end()
+
+    def note_unread(self, connection: "Ending", size_bytes: int) -> None:
+        """Note an answer that its client is slow to read; too much of them ends the slowest."""
+        self._unread[connection] = self.tick, size_bytes
+        self._unread_bytes += size_bytes
+        while self._unread_bytes > UNREAD_BYTES:
+            slowest = next(iter(self._unread))
+            self.note_read(slowest)
+            # It may be the one that is just being written to.
+            asyncio.get_running_loop().call_soon(slowest.cut)
+
+    def note_read(self, connection: "Ending") -> None:
+        """Note that a client reads again, or is gone."""
+        _, size_bytes = self._unread.pop(connection, (0, 0))
+        self._unread_bytes -= size_bytes
+
+    def _sweep(self) -> None:
+        asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+        self.tick += 1
+        for connection in list(self.open):
+            limit = self._limits[connection.phase]
+            # A tick is not whole when it is noted, so it is never too early.
+            if limit is not None and self.tick - connection.since > limit:
+                connection.expire()
+        for connection, (since, _) in list(self._unread.items()):
+            if self.tick - since > self._transfer:
+                connection.cut()

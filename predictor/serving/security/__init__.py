@@ -1,0 +1,1 @@
+"""Who may ask: credentials, TLS and rates, all off by default."""
