@@ -4,10 +4,11 @@ VENV ?= .venv
 BUNDLE ?= bundle
 ROUNDS ?= 3
 CASES ?= 100000
+MINUTES ?= 60
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test e2e manifests benchmark model-card proto lock clean
+.PHONY: help run test format fuzz chart-test e2e manifests benchmark soak under-fire model-card proto lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +47,12 @@ benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the serv
 	$(BIN)/python -m benchmarks.graph
 	$(BIN)/python -m benchmarks.serving --bundle $(BUNDLE) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.beside --bundle $(BUNDLE)
+
+soak: $(VENV)/.dev $(BUNDLE)/bundle.json ## Load the server for MINUTES, replacing its bundle; needs cc
+	$(BIN)/python -m benchmarks.fire --bundle $(BUNDLE) --only soak --server project --minutes $(MINUTES)
+
+under-fire: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the server under fire beside KServe's; needs cc
+	$(BIN)/python -m benchmarks.fire --bundle $(BUNDLE) --rounds $(ROUNDS) --write
 
 model-card: $(VENV)/.dev ## Train every track and write the figures into docs/model-card.md
 	$(BIN)/python benchmarks/tracks.py

@@ -17,6 +17,10 @@ class Energy(Model):
         self._graph = graph
         self.ready = True
 
+    def __reduce__(self):
+        """Have each worker load the graph itself: a session cannot be sent to it."""
+        return _served, ()
+
     def predict(self, payload, _headers=None):
         """Answer a V1 or a V2 request."""
         if isinstance(payload, dict):
@@ -50,5 +54,9 @@ class Energy(Model):
         return [codes[label] for label in tensor.as_numpy().ravel()]
 
 
+def _served():
+    return Energy(Graph(os.environ["BUNDLE"]))
+
+
 if __name__ == "__main__":
-    kserve_server.serve(Energy(Graph(os.environ["BUNDLE"])))
+    kserve_server.serve(_served())

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from grpc import aio
 from kserve import ModelServer, model_server
 from kserve.protocol.grpc import server as grpc_server
+from kserve.protocol.rest.multiprocess import server as multiprocess
 
 
 class LoopbackREST(model_server.RESTServer):
@@ -15,6 +16,19 @@ class LoopbackREST(model_server.RESTServer):
     def __init__(self, *arguments, **named):
         super().__init__(*arguments, **named)
         self.config.host = "127.0.0.1"
+
+    def run(self, sockets=None):
+        """Serve in one of several workers, which has set its log up anew."""
+        quiet()
+        super().run(sockets)
+
+
+def quiet():
+    """Have no line written for a request."""
+    for name in ("kserve", "kserve.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    access = logging.getLogger("uvicorn.access")
+    access.handlers, access.propagate = [], False
 
 
 def loopback_grpc(*arguments, **named):
@@ -27,15 +41,13 @@ def loopback_grpc(*arguments, **named):
 
 def serve(model):
     """Serve a model until a signal ends it."""
-    model_server.RESTServer = LoopbackREST
+    model_server.RESTServer = multiprocess.RESTServer = LoopbackREST
     grpc_server.aio = SimpleNamespace(server=loopback_grpc)
     server = ModelServer(
         http_port=int(os.environ["PORT"]),
         grpc_port=int(os.environ["GRPC_PORT"]),
+        workers=int(os.environ.get("WORKERS", "1")),
         enable_latency_logging=False,
     )
-    for name in ("kserve", "kserve.trace"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    access = logging.getLogger("uvicorn.access")
-    access.handlers, access.propagate = [], False
+    quiet()
     server.start([model])

@@ -8,25 +8,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from prometheus_client import multiprocess
+from predictor.errors import ServerError
 
 # In memory, where there is such a folder.
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 PREFIX = "predictor-metrics-"
+# The files of one worker, by what prometheus-client puts in each, and room for 300 series.
+KINDS = ("counter", "histogram", "gauge_livemax")
+FILE_BYTES = 64 * 1024
 
 
 @contextmanager
 def shared_folder(place: Path | None = None) -> Iterator[Path]:
     """Yield a new folder that is removed at the end, and remove those whose process was killed.
 
-    A process keeps its folder locked, and the kernel unlocks it however the process ends.
+    A process keeps its folder locked, and the kernel unlocks it however the process ends. Raises
+    ServerError when nothing can be written anywhere.
     """
-    place = place or (MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir()))
-    for left in place.glob(f"{PREFIX}*"):
-        _remove_unlocked(left)
-    made = Path(tempfile.mkdtemp(prefix=".", dir=place))
-    lock = _locked(made)
-    folder = made.rename(place / f"{PREFIX}{made.name[1:]}")  # it is never seen unlocked
+    try:
+        place = place or (MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir()))
+        for left in place.glob(f"{PREFIX}*"):
+            _remove_unlocked(left)
+        made = Path(tempfile.mkdtemp(prefix=".", dir=place))
+        lock = _locked(made)
+        folder = made.rename(place / f"{PREFIX}{made.name[1:]}")  # it is never seen unlocked
+    except OSError as error:
+        message = f"no folder in {MEMORY} or for temporary files: {error.strerror}"
+        raise ServerError(message) from error
     try:
         yield folder
     finally:
@@ -34,9 +42,28 @@ def shared_folder(place: Path | None = None) -> Iterator[Path]:
         os.close(lock)
 
 
+def reserve(folder: Path, workers: int) -> None:
+    """Take the memory for all that workers count; raises ServerError when there is not enough.
+
+    Else the kernel would kill a worker (SIGBUS) that counts something while none is left.
+    """
+    try:
+        for number in range(workers):
+            for kind in KINDS:
+                with (folder / f"{kind}_{number}.db").open("wb") as file:
+                    os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+    except OSError as error:
+        needed = workers * len(KINDS) * FILE_BYTES // 1024
+        message = f"no {needed} kB in {folder.parent} for what workers count: {error.strerror}"
+        raise ServerError(message) from error
+
+
 def forget_gauges(folder: Path, number: int) -> None:
-    """Remove what a worker that is gone said of itself; what it counted stays."""
-    multiprocess.mark_process_dead(number, str(folder))  # type: ignore[no-untyped-call]
+    """Forget what a worker that is gone said of itself; what it counted stays, and the file too."""
+    with suppress(OSError):  # no descriptor is left, so they stay until the next one sets them
+        for file in folder.glob(f"gauge_live*_{number}.db"):
+            with file.open("r+b") as gauges:
+                gauges.write(bytes(8))  # so much of the file is in use: nothing
 
 
 def _locked(folder: Path) -> int:

@@ -36,6 +36,7 @@ def keep(
     """
     workers = _Workers(settings, listeners, ready)
     with memory.shared_folder() as folder:
+        memory.reserve(folder, len(listeners))
         asyncio.run(workers.run(threads, folder))
     if workers.interrupted:
         raise KeyboardInterrupt

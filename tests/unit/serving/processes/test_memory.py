@@ -3,6 +3,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from prometheus_client import Gauge
+from prometheus_client.metrics import MetricWrapperBase
+
+from predictor.errors import ServerError
+from predictor.serving import metrics
 from predictor.serving.processes import memory
 
 KEEPS_A_FOLDER = """
@@ -44,3 +50,28 @@ def kept(place: Path) -> Path:
         process.kill()
     assert list(folder.iterdir())
     return folder
+
+
+def test_all_that_a_worker_counts_has_its_memory_reserved(tmp_path: Path) -> None:
+    memory.reserve(tmp_path, 2)
+    declared = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
+    kinds = {
+        f"gauge_{metric._multiprocess_mode}" if isinstance(metric, Gauge) else metric._type
+        for metric in declared
+    }
+    expected = {f"{kind}_{number}.db" for kind in kinds for number in (0, 1)}
+    assert {file.name for file in tmp_path.iterdir()} == expected
+    assert all(file.stat().st_blocks * 512 >= memory.FILE_BYTES for file in tmp_path.iterdir())
+
+
+def test_memory_that_cannot_be_had_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match=r"no 192 kB in .* for what workers count: No such file"):
+        memory.reserve(tmp_path / "gone", 1)
+
+
+def test_a_folder_that_cannot_be_made_is_told_of(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ServerError, match="no folder in /dev/shm or for temporary files"),
+        memory.shared_folder(tmp_path / "none"),
+    ):
+        pass
