@@ -24,19 +24,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except (PredictorError, OSError) as error:  # OSError: a shared library that the system lacks
-        print(f"predictor: {error}", file=sys.stderr)
+        options.complain(str(error))
         return 1
     except KeyboardInterrupt:
         return 130
     except ModuleNotFoundError as error:
-        print(f"predictor: {error.name} is not installed: {options.needs}", file=sys.stderr)
+        options.complain(f"{error.name} is not installed: {options.needs}")
         return 1
     return 0
+
+
+def _complain(sentence: str) -> None:
+    print(f"predictor: {sentence}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="predictor", description=main.__doc__)
     parser.add_argument("--version", action="version", version=__version__)
+    parser.set_defaults(complain=_complain)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     _add_train(commands.add_parser("train", help="train a model and write its bundle"))
@@ -50,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--require-signature", metavar="KEY", help="a public key in PEM; refuse other bundles"
     )
-    serve.set_defaults(run=_serve, needs="pip install 'energy-predictor[serve]'")
+    serve.set_defaults(run=_serve, complain=_log, needs="pip install 'energy-predictor[serve]'")
 
     check = commands.add_parser("check", help="send a bundle's golden rows to a running server")
     check.add_argument("url", help="such as http://127.0.0.1:8080")
@@ -226,6 +231,13 @@ def _serve(options: argparse.Namespace) -> None:
         "REQUIRE_SIGNATURE": options.require_signature,
     }
     server.serve(settings.read(flags))
+
+
+def _log(sentence: str) -> None:
+    """Say why a server ended as all that it says: by a line of its log."""
+    from predictor.serving.observability import logs
+
+    logs.end(sentence)
 
 
 def _check(options: argparse.Namespace) -> None:

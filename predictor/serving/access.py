@@ -1,38 +1,38 @@
-"""What is told of every request that was answered: a count, and a line if it is wanted."""
+"""What is told of every request that was answered: a count, a line and a span if wanted."""
 
 import logging
-from datetime import UTC, datetime
 from time import perf_counter
 
-import msgspec
-
 from predictor.serving import metrics
+from predictor.serving.observability import traces
+from predictor.serving.observability.arrivals import Arrival
+from predictor.serving.observability.lines import fields
 
 logger = logging.getLogger("predictor.access")
-logger.propagate = False
 logger.setLevel(logging.WARNING)  # until lines are wanted
 
 
 def log_lines() -> None:
-    """Write a line of JSON for each request to standard error from now on."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger.handlers = [handler]
+    """Write a line for each request from now on, whatever the level of the log."""
     logger.setLevel(logging.INFO)
 
 
-def answered(route: str, method: str, code: int | str, start: float) -> None:
-    """Count a request, and write its line; `start` is what `perf_counter` said when it came.
+def answered(route: str, method: str, code: int | str, arrival: Arrival) -> None:
+    """Count a request, write its line and make its span.
 
-    A line holds nothing that a client made up: the route is one of the server's.
+    They hold nothing that a client made up but its id for the request: the route is one of the
+    server's.
     """
     metrics.requests(route, method, code).inc()
+    trace_id = traces.spans.add(route, method, code, arrival) if traces.spans else None
     if logger.isEnabledFor(logging.INFO):
-        line = {
-            "time": datetime.now(UTC),
-            "method": method,
-            "route": route,
-            "code": code,
-            "milliseconds": round((perf_counter() - start) * 1e3, 3),
-        }
-        logger.info(msgspec.json.encode(line).decode())
+        traced = {"trace_id": trace_id} if trace_id else {}
+        of_request = fields(
+            method=method,
+            route=route,
+            code=code,
+            milliseconds=round((perf_counter() - arrival.start) * 1e3, 3),
+            request_id=arrival.request_id.decode(),
+            **traced,
+        )
+        logger.info("answered", extra=of_request)

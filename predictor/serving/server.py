@@ -9,9 +9,11 @@ import msgspec
 
 from predictor.bundle import Bundle, Manifest
 from predictor.serving.bundles.source import bundle_of, origin_of
+from predictor.serving.observability import logs
+from predictor.serving.observability.lines import fields
 from predictor.serving.processes import cpus, ports, workers
 from predictor.serving.processes.ports import address
-from predictor.serving.settings import LOG_FORMAT, Settings
+from predictor.serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +24,7 @@ def serve(settings: Settings) -> None:
     Raises BundleError, SettingsError or ServerError when it cannot start; nothing was answered by
     then.
     """
-    logging.basicConfig(level=settings.log_level, format=LOG_FORMAT)
+    logs.configure(settings.log_format, settings.log_level)
     allowed = cpus.limit()
     # A limit is there to be used up; without one a server should not take a whole machine.
     count = settings.workers or max(1, int(allowed or 1))
@@ -51,7 +53,11 @@ def _announce(settings: Settings, manifest: Manifest, folder: Path) -> None:
     url = f"{scheme}://{address(settings.listen_host, settings.port)}"
     grpc = f"gRPC on {address(settings.listen_host, settings.grpc_port)}"
     source = f"{folder.absolute()} ({origin_of(folder, settings)})"
-    logger.info("serving %s %s of %s on %s, %s", manifest.name, manifest.version, source, url, grpc)
+    logger.info(
+        "serving %s %s of %s on %s, %s",
+        *(manifest.name, manifest.version, source, url, grpc),
+        extra=fields(model_name=manifest.name, model_version=manifest.version),
+    )
     logger.info("try %s", _example(manifest, url))
 
 

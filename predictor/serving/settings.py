@@ -8,8 +8,6 @@ import msgspec
 
 from predictor.errors import SettingsError
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
-
 
 class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     """How to serve; the environment variable of each has its name in capitals.
@@ -34,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     # 0 is as many as the CPU limit gives whole CPUs, or one.
     workers: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    # "auto" is text on a terminal, else JSON.
+    log_format: Literal["auto", "json", "text"] = "auto"
     access_log: bool = False
     max_rows: Annotated[int, msgspec.Meta(ge=1)] = 10_000
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1)] = 4 * 1024 * 1024
@@ -74,3 +74,13 @@ def read(flags: Mapping[str, str | None], environment: Mapping[str, str] = os.en
         name = path.rstrip("`")
         message = f"setting {name} is {values[name]!r}: {reason}"
         raise SettingsError(message) from error
+
+
+def traces_wanted(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether OpenTelemetry's own variables name a collector for traces."""
+    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    if exporter := environment.get("OTEL_TRACES_EXPORTER"):
+        return exporter == "otlp"
+    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return any(environment.get(name) for name in names)

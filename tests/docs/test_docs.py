@@ -1,6 +1,7 @@
 """What the documentation says, against what is there."""
 
 import json
+import logging
 import re
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from prometheus_client.metrics import MetricWrapperBase
 from predictor import bundle
 from predictor.conformance.runner import CASES
 from predictor.contract import Contract
-from predictor.serving import metrics
+from predictor.serving import access, metrics
 from predictor.serving.decoding.batch import encode
 from predictor.serving.engine import Engine
+from predictor.serving.observability.arrivals import arrived
+from predictor.serving.observability.lines import as_json
 from predictor.serving.rest import routes
 from predictor.serving.rest.plain import plain_api
 from predictor.serving.service import Service
@@ -49,6 +52,14 @@ def test_every_metric_has_its_row_with_its_labels() -> None:
         )
         for metric in declared
     }
+
+
+def test_every_key_of_a_line_has_its_row(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, access.logger.name):
+        access.answered("/", "GET", 200, arrived(None, None))
+    [record] = caplog.records
+    documented = {row[0].strip("`") for row in rows(REFERENCE / "logs.md") if len(row) == 2}
+    assert documented == json.loads(as_json(record)).keys() | {"exception", "trace_id"}
 
 
 def test_every_route_is_in_the_reference(bundle_folder: Path) -> None:

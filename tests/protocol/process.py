@@ -1,5 +1,6 @@
 """A real server: the command that users run, in a process of its own, on a free port."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 START_SECONDS = 30
 PREDICTOR = [sys.executable, "-m", "predictor"]
@@ -21,6 +23,11 @@ class Server:
     grpc: str
     process: subprocess.Popen[bytes]
     log: Path
+
+
+def events(log: str) -> list[dict[str, Any]]:
+    """Return what a log tells, which is an object of JSON in each line."""
+    return [json.loads(line) for line in log.splitlines()]
 
 
 @contextmanager
@@ -40,7 +47,7 @@ def running(folder: Path, **settings: str) -> Iterator[Server]:
 
 def _addresses(process: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
     """Return where a server listens for HTTP and for gRPC, as soon as it says so."""
-    said = re.compile(r"serving \w+ \w+ of .* on (https?://\S+), gRPC on (\S+)")
+    said = re.compile(r'serving \w+ \w+ of .* on (https?://\S+), gRPC on ([^\s"]+)')
     deadline = time.monotonic() + START_SECONDS
     while not (found := said.search(log.read_text())):
         assert process.poll() is None, log.read_text()

@@ -18,6 +18,7 @@ from predictor.contract import Row
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Engine, Prediction
 from predictor.serving.grpc import inference_pb2 as pb
+from predictor.serving.observability.lines import as_json
 from predictor.serving.processes import ports, worker
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
@@ -63,7 +64,7 @@ def by_http(path: str, *, in_chunks: bool) -> Ask:
             yield body
 
         url = f"http://127.0.0.1:{settings.port}{path}"
-        headers = {"content-type": "application/json"}
+        headers = {"content-type": "application/json", "x-request-id": "my-name"}
         async with httpx.AsyncClient() as client:
             content = chunks() if in_chunks else body
             answer = await client.post(url, content=content, headers=headers)
@@ -80,8 +81,9 @@ async def by_grpc(settings: Settings, row: Row) -> object:
     )
     async with grpc.aio.insecure_channel(f"127.0.0.1:{settings.grpc_port}") as channel:
         infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer", None, None)
+        metadata = (("x-request-id", "my-name"),)
         with pytest.raises(grpc.RpcError) as error:
-            await infer(request.SerializeToString())
+            await infer(request.SerializeToString(), metadata=metadata)
     return error.value.code().name, error.value.details()
 
 
@@ -113,5 +115,7 @@ def test_an_internal_error_is_logged_and_tells_the_client_nothing(
 
     with caplog.at_level(logging.ERROR):
         assert asyncio.run(asked()) == answer
-    assert logged in caplog.text
-    assert "the secret of the engine" in caplog.text
+    [event] = [json.loads(as_json(record)) for record in caplog.records]
+    assert event["message"].endswith(logged)
+    assert "RuntimeError: the secret of the engine" in event["exception"]
+    assert event["request_id"] == "my-name"

@@ -56,7 +56,7 @@ class Fire:
         self.ports[number] = port
 
     def back(self) -> int:
-        return self.server.log.read_text().count(" is back\n")
+        return self.server.log.read_text().count(' is back"')
 
     def wait_until_all_go_on(self) -> None:
         """Return when each client has been answered once more."""

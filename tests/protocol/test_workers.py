@@ -20,7 +20,7 @@ from predictor.errors import SettingsError
 from predictor.serving.grpc import inference_pb2 as pb
 from predictor.serving.processes import ports, worker
 from predictor.training.pipeline import Trained
-from tests.protocol.process import PREDICTOR, START_SECONDS, Server, running
+from tests.protocol.process import PREDICTOR, START_SECONDS, Server, events, running
 from tests.protocol.processes import children, environment
 from tests.protocol.test_operation import wait_until_refused
 
@@ -80,8 +80,9 @@ def test_workers_that_cannot_start_end_the_server(trained: Trained, tmp_path: Pa
     bundle.write(tmp_path / "bundle", manifest, trained.files)  # which only its graph gives away
     ended = serve(tmp_path / "bundle", WORKERS="2", GRPC_PORT="0")
     assert ended.returncode == 1
-    _, line = ended.stderr.splitlines()
-    assert re.match(r"predictor: worker \d cannot start: .* does not predict what it did", line)
+    _, said = events(ended.stderr)
+    wanted = r"worker \d cannot start: .* does not predict what it did"
+    assert re.match(wanted, said["message"])
 
 
 def serve(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -137,9 +138,10 @@ def test_workers_that_are_always_killed_before_they_are_ready_end_the_server(
     )
     ended = serve(bundle_folder, WORKERS="2", GRPC_PORT="0", PYTHONPATH=str(tmp_path))
     assert ended.returncode == 1
-    assert re.search(r"predictor: worker \d cannot start: killed by SIGKILL\n$", ended.stderr)
+    said = [event["message"] for event in events(ended.stderr)]
+    assert re.fullmatch(r"worker \d cannot start: killed by SIGKILL", said[-1])
     waits = re.findall(
-        r"worker 0 ended: killed by SIGKILL; another starts in (\S+) s", ended.stderr
+        r"worker 0 ended: killed by SIGKILL; another starts in (\S+) s", "\n".join(said)
     )
     assert waits == ["0.1", "0.2", "0.4", "0.8"][: len(waits)]
 
@@ -208,7 +210,7 @@ def test_the_server_ends_when_nobody_is_left_and_none_can_start(own_bundle: Path
             os.kill(worker, signal.SIGKILL)
         assert server.process.wait(START_SECONDS) == 1
         log = server.log.read_text()
-    assert re.search(r"predictor: worker \d cannot start: .* is damaged.*\n$", log)
+    assert re.match(r"worker \d cannot start: .* is damaged", events(log)[-1]["message"])
     assert "Traceback" not in log
 
 

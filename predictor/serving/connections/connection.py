@@ -30,8 +30,8 @@ class Connection(Ending):
     def data_received(self, data: bytes) -> None:
         """Parse what has come, if anything more is taken."""
         if self.phase >= REFUSED:
-            return
-        if self._held:
+            self.throw_away(data)
+        elif self._held:
             self._held += data
         elif len(data) <= SLICE_BYTES:
             self._feed(data)

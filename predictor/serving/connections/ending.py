@@ -14,12 +14,15 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from predictor.serving import metrics
 from predictor.serving.connections.farewell import Lingering
 from predictor.serving.connections.watch import Phase, Watch
+from predictor.serving.observability.arrivals import REQUEST_ID, arrived
 from predictor.serving.rest.http import Response, refused
 
 IDLE, HEAD, BODY, ANSWER, REFUSED, CLOSING = Phase
-# How long a client may take to close a connection that is closed from here.
+# How long a client may take to close a connection that is closed from here, and how much of what it
+# still sends is read for that.
 LINGER_SECONDS = 1.0
 LAST_LINGER_SECONDS = 0.3
+LINGER_BYTES = 1024 * 1024
 REASONS = {408: "late", 503: "ending"}
 
 
@@ -44,6 +47,7 @@ class Ending(HttpToolsProtocol):
         "_made_last",
         "_refusal",
         "_running",
+        "_thrown_bytes",
         "_transport",
         "_watch",
         "phase",
@@ -61,6 +65,7 @@ class Ending(HttpToolsProtocol):
         self._running: Any = None  # the cycle of the request that ASGI is answering
         self._held = b""  # behind requests that are not answered
         self._refusal = b""  # to be sent behind the answers before it
+        self._thrown_bytes = 0  # of what came too late
         self._closer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -158,9 +163,11 @@ class Ending(HttpToolsProtocol):
         if self.phase is IDLE:
             self.transport.close()
             return
-        refusal = refused(error, "parsing a request", invalid_input=400)
+        arrival = arrived(None, None)
+        refusal = refused(error, "parsing a request", arrival, invalid_input=400)
         metrics.CONNECTIONS_CUT.labels(REASONS.get(refusal.status, "malformed")).inc()
-        words, was = self.encoded(refusal, keep_alive=False), self.phase
+        found = (REQUEST_ID, arrival.request_id)
+        words, was = self.encoded(refusal, found, keep_alive=False), self.phase
         self.phase, self._held = REFUSED, b""
         cycle: Any = self.cycle
         is_owed = cycle is not None and not cycle.response_complete
@@ -197,9 +204,15 @@ class Ending(HttpToolsProtocol):
         seconds = LAST_LINGER_SECONDS if self._watch.is_draining else LINGER_SECONDS
         self._closer = self.loop.call_later(seconds, transport.close)
 
-    def encoded(self, response: Response, *, keep_alive: bool) -> bytes:
-        """Return an answer as it is sent."""
-        headers = [*self.server_state.default_headers, *response.encoded_headers()]
+    def throw_away(self, data: bytes) -> None:
+        """Let something pass that is not taken, until it is more than a farewell is worth."""
+        self._thrown_bytes += len(data)
+        if self._thrown_bytes > LINGER_BYTES and self.phase is CLOSING:
+            self._transport.close()
+
+    def encoded(self, response: Response, *more: tuple[bytes, bytes], keep_alive: bool) -> bytes:
+        """Return an answer as it is sent, with some more headers."""
+        headers = [*self.server_state.default_headers, *response.encoded_headers(), *more]
         if not keep_alive:
             headers.append((b"connection", b"close"))
         lines = [b"%b: %b\r\n" % header for header in headers]

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import grpc
@@ -25,6 +24,8 @@ from predictor.serving.engine import Engine
 from predictor.serving.grpc import inference_pb2 as pb
 from predictor.serving.grpc import messages
 from predictor.serving.grpc.drain import Calls
+from predictor.serving.observability.arrivals import Arrival, arrived_with
+from predictor.serving.observability.lines import fields
 from predictor.serving.processes.ports import address
 from predictor.serving.security.gate import Gate
 from predictor.serving.security.interceptor import Interceptor
@@ -174,10 +175,12 @@ def _method(name: str, handler: Handler, calls: Calls) -> "grpc.RpcMethodHandler
     route = f"/{SERVICE.full_name}/{name}"
 
     async def respond(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
-        start = perf_counter()
         calls.count += 1
-        code, answer = await _answer(route, handler, request_type, request)
-        answered(route, "GRPC", code.name, start)
+        arrival = arrived_with(context.invocation_metadata())
+        calls.count += 1
+        code, answer = await _answer(route, handler, request_type, request, arrival)
+        answered(route, "GRPC", code.name, arrival)
+        context.set_trailing_metadata(arrival.metadata)
         if isinstance(answer, str):
             await context.abort(code, answer)
         return answer
@@ -190,6 +193,7 @@ async def _answer(
     handler: Handler,
     request_type: type[Message],
     request: bytes,
+    arrival: Arrival,
 ) -> tuple[grpc.StatusCode, bytes | str]:
     """Return a status, and the answer's bytes or what is wrong."""
     try:
@@ -205,7 +209,8 @@ async def _answer(
     except Overloaded as error:
         return grpc.StatusCode.UNAVAILABLE, str(error)
     except Exception:
-        logger.exception("%s failed", route)
+        named = fields(request_id=arrival.request_id.decode())
+        logger.exception("%s failed", route, extra=named)
         return grpc.StatusCode.INTERNAL, "internal error"
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import os
 import resource
 import signal
@@ -27,12 +26,13 @@ from predictor.serving.connections.watch import Watch
 from predictor.serving.engine import Engine
 from predictor.serving.grpc import drain as grpc_drain
 from predictor.serving.grpc import server as grpc_server
+from predictor.serving.observability import logs, traces
 from predictor.serving.processes.child import READY
 from predictor.serving.rest.express import ExpressProtocol
 from predictor.serving.rest.routes import application, predictions
 from predictor.serving.security.secured import OPEN, Security, secured
 from predictor.serving.service import Service
-from predictor.serving.settings import LOG_FORMAT, Settings
+from predictor.serving.settings import Settings
 
 BACKLOG = 2048
 # Python lets a thread that computes go on for this long while another waits. The default, 5 ms, is
@@ -68,7 +68,8 @@ def work(
     gc.freeze()  # what is here now stays: no later collection need look at it
     # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    server.run(sockets=[listener])
+    with traces.exported("https" if settings.tls_cert_file else "http"):
+        server.run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -89,12 +90,13 @@ class _Server(uvicorn.Server):
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(logs.loop_failed)
         security = self._security
         await security.start()
         self._grpc = grpc_server.make_server(self._service, self._settings, security.gate)
         grpc_server.listen(self._grpc, self._settings, security.tls)
         await self._grpc.grpc.start()
-        self._loop = asyncio.get_running_loop()
         for listener in sockets or []:
             _listen(listener)
         await super().startup(sockets)
@@ -104,7 +106,8 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit |= self.should_exit  # it is the second time
         super().handle_exit(sig, frame)
-        self._loop.call_soon_threadsafe(self._end)
+        if self.started:  # else it ends as soon as it is
+            self._loop.call_soon_threadsafe(self._end)
 
     def _end(self) -> None:
         """Say that the server is not ready, and with every answer that it is the last."""
@@ -153,7 +156,7 @@ def _config(
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level="warning",
+        log_level="error" if settings.log_level == "ERROR" else "warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -171,7 +174,7 @@ def main(arguments: list[str]) -> int:
     its standard input does: then the process that started it is no more.
     """
     settings = msgspec.json.decode(arguments[0], type=Settings)
-    logging.basicConfig(level=settings.log_level, format=LOG_FORMAT)
+    logs.configure(settings.log_format, settings.log_level)
     listener = socket.socket(fileno=int(arguments[1]))
 
     def ready(_engine: Engine) -> None:

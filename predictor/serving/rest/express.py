@@ -10,7 +10,6 @@ where it gets the same answer.
 import asyncio
 from collections.abc import Mapping
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 from predictor.serving.access import answered
@@ -21,6 +20,7 @@ from predictor.serving.connections.framing import HEADERS
 from predictor.serving.connections.watch import Watch
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Engine
+from predictor.serving.observability.arrivals import REQUEST_ID, TRACEPARENT, Arrival, arrived
 from predictor.serving.rest.http import JSON_TYPE, Request, Response, gather, refused
 from predictor.serving.rest.routes import Predict
 from predictor.serving.security.asgi import PEER, peer_of
@@ -44,8 +44,8 @@ class _Cycle:
     message_event = _Nobody()
     response_started = False  # until it is complete
 
-    def __init__(self) -> None:
-        self.start = perf_counter()
+    def __init__(self, arrival: Arrival) -> None:
+        self.arrival = arrival
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = True
@@ -98,7 +98,8 @@ class ExpressProtocol(Connection):
             self._arriving = Request([], headers)
             size_bytes = int(headers[b"content-length"])
             self._refused = None if self._service.has_room(size_bytes) else Overloaded()
-            self.cycle = _Cycle()  # type: ignore[assignment] # as far as it is looked at
+            arrival = arrived(headers.get(REQUEST_ID), headers.get(TRACEPARENT))
+            self.cycle = _Cycle(arrival)  # type: ignore[assignment] # as far as it is looked at
             self.phase = BODY
             if self._is_ending:
                 self.let_end()
@@ -170,11 +171,12 @@ class ExpressProtocol(Connection):
         if isinstance(outcome, ClientGone):
             return
         if isinstance(outcome, Exception):
-            outcome = refused(outcome, f"POST {path}", invalid_input=400)
-        answered(path, "POST", outcome.status, cycle.start)
+            outcome = refused(outcome, f"POST {path}", cycle.arrival, invalid_input=400)
+        answered(path, "POST", outcome.status, cycle.arrival)
         cycle.response_complete = True
         if not self.transport.is_closing():
-            self.transport.write(self.encoded(outcome, keep_alive=cycle.keep_alive))
+            found = (REQUEST_ID, cycle.arrival.request_id)
+            self.transport.write(self.encoded(outcome, found, keep_alive=cycle.keep_alive))
             if not cycle.keep_alive:
                 self.transport.close()
         self.on_response_complete()

@@ -9,6 +9,8 @@ from starlette.exceptions import HTTPException
 
 from predictor.errors import InvalidInput
 from predictor.serving.backlog import RETRY_SECONDS, ClientGone, Overloaded
+from predictor.serving.observability.arrivals import Arrival
+from predictor.serving.observability.lines import fields
 
 # ASGI's messages and scopes are open dictionaries.
 Message = MutableMapping[str, Any]
@@ -76,10 +78,11 @@ class Response(msgspec.Struct, frozen=True):
         await send({"type": "http.response.body", "body": self.body})
 
 
-def refused(error: Exception, what: str, invalid_input: int) -> Response:
+def refused(error: Exception, what: str, arrival: Arrival, invalid_input: int) -> Response:
     """Return the answer to a request that failed; a fault of this server's own is logged."""
     if not isinstance(error, EXPECTED):
-        logger.error("%s failed", what, exc_info=error)
+        request_id = arrival.request_id.decode()
+        logger.error("%s failed", what, exc_info=error, extra=fields(request_id=request_id))
     return refusal(error, invalid_input)
 
 

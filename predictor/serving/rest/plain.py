@@ -101,6 +101,8 @@ def plain_api(service: Service, settings: Settings) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        # The server makes spans itself, of every route and without a client's words in them.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     add_page(app)
     _add_state(app, service, settings)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
@@ -16,6 +15,7 @@ from predictor.serving.backlog import ClientGone
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.binary import CONTENT_TYPE
 from predictor.serving.engine import Engine
+from predictor.serving.observability.arrivals import REQUEST_ID, TRACEPARENT, arrived
 from predictor.serving.rest import http, v1, v2
 from predictor.serving.rest.http import (
     ENDING,
@@ -158,12 +158,16 @@ def _guarded(app: App) -> App:
     """Count what `app` answers, and answer for it when it raises."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        status, start = 0, perf_counter()
+        status = 0
+        headers = dict(scope["headers"])
+        arrival = arrived(headers.get(REQUEST_ID), headers.get(TRACEPARENT))
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                named = [*message.get("headers", []), (REQUEST_ID, arrival.request_id)]
+                message = {**message, "headers": named}
             await send(message)
 
         # RFC 9110, 9.3.2: HEAD is GET without the content, which uvicorn leaves out.
@@ -173,10 +177,11 @@ def _guarded(app: App) -> App:
         except (ClientGone, asyncio.CancelledError):  # nobody waits for it any more
             return
         except Exception as error:  # noqa: BLE001 - it is logged
-            refusal = http.refused(error, f"{scope['method']} {_route(asked)}", invalid_input=400)
+            what = f"{scope['method']} {_route(asked)}"
+            refusal = http.refused(error, what, arrival, invalid_input=400)
             if not status:
                 await refusal(scope, receive, sending)
-        answered(_route(asked), scope["method"], status, start)
+        answered(_route(asked), scope["method"], status, arrival)
 
     return guarded
 

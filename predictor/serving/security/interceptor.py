@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,6 +10,7 @@ import grpc.aio
 
 from predictor.serving import metrics
 from predictor.serving.access import answered
+from predictor.serving.observability.arrivals import arrived_with
 from predictor.serving.security.gate import API_KEY, AUTHORIZATION, OPEN_METHODS, Gate
 from predictor.serving.security.tls import principal_of
 from predictor.serving.security.verdict import Peer, Refusal, address_of
@@ -106,9 +106,10 @@ def _peer(context: Context) -> Peer:
 
 
 async def _abort(refusal: Refusal, route: str, context: Context) -> None:
-    start = perf_counter()
+    arrival = arrived_with(context.invocation_metadata())
     code = CODES[refusal.status]
     metrics.DENIED.labels(refusal.reason).inc()
-    answered(route, "GRPC", code.name, start)
+    answered(route, "GRPC", code.name, arrival)
+    context.set_trailing_metadata(arrival.metadata)
     logger.debug("refused a call: %s", refusal.reason)
     await context.abort(code, refusal.message)

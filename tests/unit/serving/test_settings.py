@@ -1,7 +1,7 @@
 import pytest
 
 from predictor.errors import SettingsError
-from predictor.serving.settings import NAMES, Settings, read
+from predictor.serving.settings import NAMES, Settings, read, traces_wanted
 
 
 def test_without_an_environment_the_defaults_hold() -> None:
@@ -38,3 +38,22 @@ def test_a_value_that_cannot_be_used_is_named(name: str, value: str, reason: str
 
 def test_every_setting_has_a_name_in_capitals() -> None:
     assert all(name == name.upper() for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    ("environment", "wanted"),
+    [
+        ({}, False),
+        ({"OTEL_SERVICE_NAME": "energy"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, False),
+        ({"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, False),
+    ],
+)
+def test_traces_are_wanted_when_the_variables_of_opentelemetry_say_so(
+    environment: dict[str, str], *, wanted: bool
+) -> None:
+    assert traces_wanted(environment) is wanted
