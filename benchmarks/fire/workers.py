@@ -19,7 +19,9 @@ RATE, CONNECTIONS = 400, 256
 # A connection falls to one of the workers; so many fall to every one of them.
 NEWCOMERS = 16
 LONGEST_BACK = 10.0
-SECONDS = KILLS * 2.0
+# A worker is killed that has served for a while, not one that has just come back.
+PAUSE_SECONDS = 1.0
+SECONDS = KILLS * 4.0
 # KServe's name, which this project keeps.
 COUNTED = re.compile(r"^request_predict_seconds_count\{.*\} (\S+)$", re.MULTILINE)
 COUNTED_SECONDS, SCRAPES = 10.0, 50
@@ -91,16 +93,17 @@ def _scrape(server: Server) -> tuple[float, float, int]:
 
 
 def _kill_all(server: Server, workers: int) -> list[float]:
-    """Kill workers in turn; return the seconds after which each had its place taken."""
+    """Kill the oldest worker again and again; return after how long each was replaced."""
     began, backs = time.perf_counter(), []
-    for number in range(KILLS):
+    for _ in range(KILLS):
         if time.perf_counter() - began > SECONDS - LONGEST_BACK:
             break
         pids = _workers(server)
         if not pids:  # they do not come back
             break
-        os.kill(pids[number % len(pids)], signal.SIGKILL)
+        os.kill(min(pids), signal.SIGKILL)
         backs.append(_seconds_until_back(server, workers))
+        time.sleep(PAUSE_SECONDS)
     return backs
 
 
