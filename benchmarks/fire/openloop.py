@@ -19,7 +19,7 @@ from benchmarks.ways import Way
 SOURCE = Path(__file__).with_suffix(".c")
 RECORD = np.dtype([("due", "f4"), ("sent", "f4"), ("over", "f4"), ("status", "i4")])
 NO_ANSWER, LOST, OTHER_BODY, NOT_SENT = 0, -1, -2, -3
-NAMES = {LOST: "connection lost", OTHER_BODY: "another body"}
+NAMES = {LOST: "connection lost", OTHER_BODY: "another body", NOT_SENT: "not sent"}
 # A client that has had no answer for this long turns away.
 PATIENCE_SECONDS = 5.0
 

@@ -14,12 +14,14 @@ from benchmarks.fire.servers import Server
 from benchmarks.fire.subject import Subject
 from benchmarks.load import OPENER
 
-KILLS = 100
-RATE, CONNECTIONS = 400, 16
+WORKERS, KILLS = 2, 100
+RATE, CONNECTIONS = 400, 256
 # A connection falls to one of the workers; so many fall to every one of them.
 NEWCOMERS = 16
 LONGEST_BACK = 10.0
-SECONDS = KILLS * 2.0
+# A worker is killed that has served for a while, not one that has just come back.
+PAUSE_SECONDS = 1.0
+SECONDS = KILLS * 4.0
 # KServe's name, which this project keeps.
 COUNTED = re.compile(r"^request_predict_seconds_count\{.*\} (\S+)$", re.MULTILINE)
 COUNTED_SECONDS, SCRAPES = 10.0, 50
@@ -28,12 +30,13 @@ COUNTED_SECONDS, SCRAPES = 10.0, 50
 def kill(server: Server, subject: Subject) -> Figures:
     """Return what requests met while workers were killed."""
     shot = overload.prepared(server, subject, 1)
-    workers, before = len(_workers(server)), _open(server)
+    _wait_until_all(server)
+    workers, before = WORKERS, _open(server)
     plan = Plan([shot], RATE, SECONDS, CONNECTIONS)
     with openloop.sending(server.address.http, plan) as client:
         backs = _kill_all(server, workers)
         records = client.records()
-    killed = len(backs)
+    killed, late = len(backs), sum(one >= LONGEST_BACK for one in backs)
     return {
         "workers killed": str(killed),
         "requests lost, a kill": f"{records.count(LOST) / killed:.2f}",
@@ -43,6 +46,7 @@ def kill(server: Server, subject: Subject) -> Figures:
         "refused (503), a kill": f"{records.count(503) / killed:.2f}",
         "otherwise": overload.counted(records.others(200, 503, LOST, NO_ANSWER)),
         "back after, p50 / most, s": f"{beside.percentile(backs, 50):.2f} / {max(backs):.2f}",
+        f"not back in {LONGEST_BACK:.0f} s": str(late),
         "workers at the end": f"{len(_workers(server))} of {workers}",
         "descriptors of the supervisor, before / after": f"{before} / {_open(server)}",
     }
@@ -51,6 +55,7 @@ def kill(server: Server, subject: Subject) -> Figures:
 def count(server: Server, subject: Subject) -> Figures:
     """Return what scrapes say of requests that were sent, before and after a worker's death."""
     shot = overload.prepared(server, subject, 1)
+    _wait_until_all(server)
     scrapes = [_scrape(server) for _ in range(SCRAPES)]
     start = scrapes[0][0]
     records = openloop.sent(server.address.http, Plan([shot], RATE, COUNTED_SECONDS, CONNECTIONS))
@@ -88,14 +93,17 @@ def _scrape(server: Server) -> tuple[float, float, int]:
 
 
 def _kill_all(server: Server, workers: int) -> list[float]:
-    """Kill workers in turn; return the seconds after which each had its place taken."""
+    """Kill the oldest worker again and again; return after how long each was replaced."""
     began, backs = time.perf_counter(), []
-    for number in range(KILLS):
+    for _ in range(KILLS):
         if time.perf_counter() - began > SECONDS - LONGEST_BACK:
             break
         pids = _workers(server)
-        os.kill(pids[number % len(pids)], signal.SIGKILL)
+        if not pids:  # they do not come back
+            break
+        os.kill(min(pids), signal.SIGKILL)
         backs.append(_seconds_until_back(server, workers))
+        time.sleep(PAUSE_SECONDS)
     return backs
 
 
@@ -110,6 +118,13 @@ def _seconds_until_back(server: Server, workers: int) -> float:
                 return time.perf_counter() - began
             time.sleep(0.02)
     return waited
+
+
+def _wait_until_all(server: Server) -> None:
+    """Wait until every worker has its graph: a server may answer before; for a time at most."""
+    began = time.perf_counter()
+    while len(_workers(server)) < WORKERS and time.perf_counter() - began < LONGEST_BACK:
+        time.sleep(0.1)
 
 
 def _workers(server: Server) -> list[int]:
