@@ -15,7 +15,7 @@ from predictor.serving import metrics
 COUNTS = """
 import itertools, os
 from predictor.serving import metrics
-metrics.MODEL_INFO.labels("energy", os.environ["VERSION"]).set(1)
+metrics.MODEL_INFO.labels("energy", os.environ["VERSION"], "external").set(1)
 for turn in itertools.count():
     os.write(1, b"<")
     metrics.requests(f"/{turn % 500}", "GET", os.environ["VERSION"]).inc()
