@@ -12,8 +12,10 @@ from time import perf_counter
 REQUEST_BYTES = 1024
 # What a byte is taken to cost before any was measured: 40 µs for a request of one row.
 FIRST_SECONDS_PER_BYTE = 3e-8
-# How much of what was measured is still remembered at the next measurement.
-MEMORY = 0.98
+# What was measured counts until so much more was, but for half of it at least: a hiccup of a moment
+# must not look as if every request took so long.
+MEMORY_BYTES = 1024 * 1024
+LEAST_MEMORY = 0.5
 # A request is let in when its turn is expected within this share of the limit. The rest is for what
 # is not foreseen: a refusal must be told at once, not after having waited.
 EXPECTED_SHARE = 0.5
@@ -40,7 +42,8 @@ class Backlog:
         self._limit_seconds = limit_seconds
         self._servers = servers
         self._bytes = 0
-        self._measured = 1.0, FIRST_SECONDS_PER_BYTE  # bytes, and the seconds they took
+        # Bytes, and the seconds they took.
+        self._measured = float(MEMORY_BYTES), MEMORY_BYTES * FIRST_SECONDS_PER_BYTE
         self._most_bytes = self._most()
 
     @property
@@ -66,8 +69,9 @@ class Backlog:
     def learn(self, requests: int, size_bytes: int, seconds: float) -> None:
         """Note how long some requests of this size in all have taken one of the servers."""
         size, took = self._measured
-        size = MEMORY * size + size_bytes + requests * REQUEST_BYTES
-        self._measured = size, MEMORY * took + seconds
+        done = size_bytes + requests * REQUEST_BYTES
+        kept = max(LEAST_MEMORY, 1 - done / MEMORY_BYTES)
+        self._measured = kept * size + done, kept * took + seconds
         self._most_bytes = self._most()
 
     def _most(self) -> float:
@@ -84,9 +88,13 @@ class Buffers:
         self._limit_bytes = limit_bytes
         self.held_bytes = 0
 
+    def has_room(self, size_bytes: int) -> bool:
+        """Tell whether so many more can be held."""
+        return self.held_bytes + size_bytes <= self._limit_bytes
+
     def take(self, size_bytes: int) -> None:
         """Hold some more; raises Overloaded, and holds no more, when it would be too much."""
-        if self.held_bytes + size_bytes > self._limit_bytes:
+        if not self.has_room(size_bytes):
             raise Overloaded
         self.held_bytes += size_bytes
 

@@ -50,8 +50,9 @@ class Service:
         self._together = Together(self._steps, self._small)
 
     def has_room(self, size_bytes: int) -> bool:
-        """Tell whether a request of a size would be answered in time."""
-        return not (self._large if size_bytes > SMALL_BYTES else self._small).is_full
+        """Tell whether a request of a size can be held, and would be answered in time."""
+        backlog = self._large if size_bytes > SMALL_BYTES else self._small
+        return not backlog.is_full and self.buffers.has_room(size_bytes)
 
     @contextmanager
     def arriving(self, size_bytes: int) -> "Iterator[Take]":

@@ -39,7 +39,8 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1)] = 4 * 1024 * 1024
     max_wait_seconds: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     max_buffered_bytes: Annotated[int, msgspec.Meta(ge=1)] = 32 * 1024 * 1024
-    keep_alive_seconds: Annotated[int, msgspec.Meta(ge=1)] = 5
+    # Longer than proxies and load balancers keep theirs, so that they never write into its end.
+    keep_alive_seconds: Annotated[int, msgspec.Meta(ge=1)] = 75
     header_seconds: Annotated[int, msgspec.Meta(ge=1)] = 10
     transfer_seconds: Annotated[int, msgspec.Meta(ge=1)] = 30
     grpc_connection_seconds: Annotated[int, msgspec.Meta(ge=0)] = 4

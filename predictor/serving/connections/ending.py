@@ -75,6 +75,7 @@ class Ending(HttpToolsProtocol):
         super().connection_made(lingering)
         self.flow = _Flow(lingering)
         self._watch.open.add(self)
+        self._watch.accept_others()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End to watch, and let go of all that refers to this."""

@@ -1,6 +1,7 @@
 """The clock of all connections: a look at each once a second, and no timer for any request."""
 
 import asyncio
+from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ class Phase(IntEnum):
     CLOSING = 5
 
 
+def _nobody() -> None:
+    """Accept no other connection."""
+
+
 class Watch:
     """All open connections of a worker, and what ends those that take too long."""
 
@@ -36,6 +41,7 @@ class Watch:
         self.tick = 0
         self.is_draining = False
         self.open: set[Ending] = set()
+        self.accept_others: Callable[[], None] = _nobody
         self._transfer = settings.transfer_seconds
         limits = {
             Phase.IDLE: settings.keep_alive_seconds,

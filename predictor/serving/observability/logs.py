@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable
@@ -17,18 +18,25 @@ logger = logging.getLogger(__name__)
 
 
 class _Lines(logging.Handler):
-    """Writes lines. One that cannot be written is lost: serving goes on with a full disk."""
+    """Writes lines. One that cannot be written at once is lost.
+
+    Serving goes on with a full disk, and with a pipe that nobody reads.
+    """
 
     def __init__(self, line: Callable[[logging.LogRecord], str], descriptor: int) -> None:
         super().__init__()
         self._line = line
         self._descriptor = descriptor
+        self._room = select.poll()
+        self._room.register(descriptor, select.POLLOUT)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write an event at once, so that lines of several processes do not mix."""
         with suppress(Exception):
             rest = f"{self._line(record)}\n".encode()
-            while rest:  # of a long line a signal may have let only a part be written
+            while rest and self._room.poll(
+                0
+            ):  # of a long line a signal may have let only a part be written
                 rest = rest[os.write(self._descriptor, rest) :]
 
 

@@ -20,6 +20,7 @@ from predictor.errors import PredictorError, SettingsError
 from predictor.serving import access
 from predictor.serving.bundles import reload
 from predictor.serving.bundles.source import bundle_of
+from predictor.serving.connections.accepting import Acceptor
 from predictor.serving.connections.drain import drain
 from predictor.serving.connections.listeners import open_again
 from predictor.serving.connections.watch import Watch
@@ -35,6 +36,9 @@ from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 
 BACKLOG = 2048
+# So many objects are made before those that were made since are looked at for garbage: a few of
+# thousands of connections that wait are no reason to look at all of them.
+YOUNG_OBJECTS = 50_000
 # Python lets a thread that computes go on for this long while another waits. The default, 5 ms, is
 # what a probe would wait at each step of its answer beside a large request.
 SWITCH_SECONDS = 0.0005
@@ -66,6 +70,7 @@ def work(
     server = _Server(service, settings, started, security)
     gc.collect()
     gc.freeze()  # what is here now stays: no later collection need look at it
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
     # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with traces.exported("https" if settings.tls_cert_file else "http"):
@@ -100,8 +105,16 @@ class _Server(uvicorn.Server):
         for listener in sockets or []:
             _listen(listener)
         await super().startup(sockets)
+        acceptor = Acceptor(sockets or [], self._protocol, self.config.ssl)
+        self._watch.accept_others = acceptor.accept
         self._watch.start()
         self._ready()
+
+    def _protocol(self) -> asyncio.Protocol:
+        state = self.lifespan.state
+        return self.config.http_protocol_class(  # type: ignore[call-arg] # they are uvicorn's own
+            config=self.config, server_state=self.server_state, app_state=state
+        )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit |= self.should_exit  # it is the second time

@@ -134,8 +134,11 @@ class ExpressProtocol(Connection):
     def _hold(self, arriving: Request, body: bytes) -> None:
         try:
             self._service.buffers.take(len(body))
-        except Overloaded as error:
-            self._refused = error
+        except Overloaded:
+            self._refused = Overloaded()  # a new one: what was raised holds the body
+            arriving.parts.clear()
+            self._service.buffers.give_back(self._held_bytes)
+            self._held_bytes = 0
         else:
             self._held_bytes += len(body)
             arriving.parts.append(body)

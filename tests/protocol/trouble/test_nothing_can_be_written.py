@@ -52,6 +52,19 @@ def children(server: Server) -> list[int]:
 
 
 @WORKERS
+def test_a_log_that_nobody_reads_stops_no_answer(
+    bundle_folder: Path, row: Row, workers: str
+) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb"), os.fdopen(writer, "wb", 0) as unread:
+        surroundings = Surroundings(stderr=unread, settings=LINES | {"WORKERS": workers})
+        with running(bundle_folder, surroundings) as server, httpx.Client() as client:
+            for _ in range(1000):  # of whose lines a pipe holds a third
+                answer = client.post(f"{server.url}{PREDICT}", json={"instances": [row]})
+                assert answer.status_code == 200
+
+
+@WORKERS
 def test_a_full_disk_under_the_log_stops_no_answer(
     bundle_folder: Path, row: Row, workers: str
 ) -> None:

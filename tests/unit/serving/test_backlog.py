@@ -55,3 +55,11 @@ def test_no_more_is_held_than_allowed_and_what_is_refused_is_not_held() -> None:
     buffers.take(40)
     buffers.give_back(100)
     assert buffers.held_bytes == 0
+
+
+def test_a_hiccup_of_a_moment_closes_nothing() -> None:
+    backlog = Backlog(1)
+    for number in range(1000):
+        backlog.learn(1, 250, 0.1 if number == 999 else 40e-6)
+    for _ in range(1000):
+        backlog.add(250)
