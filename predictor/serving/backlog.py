@@ -19,6 +19,9 @@ LEAST_MEMORY = 0.5
 # A request is let in when its turn is expected within this share of the limit. The rest is for what
 # is not foreseen: a refusal must be told at once, not after having waited.
 EXPECTED_SHARE = 0.5
+# Of what may be held, large requests take this share at most: a few that never end must not keep
+# the small ones out.
+LARGE_SHARE = 0.75
 # A second is the least that Retry-After can say.
 RETRY_SECONDS = 1
 
@@ -88,13 +91,14 @@ class Buffers:
         self._limit_bytes = limit_bytes
         self.held_bytes = 0
 
-    def has_room(self, size_bytes: int) -> bool:
-        """Tell whether so many more can be held."""
-        return self.held_bytes + size_bytes <= self._limit_bytes
+    def has_room(self, size_bytes: int, *, is_large: bool) -> bool:
+        """Tell whether so many more can be held; large requests leave a share for small ones."""
+        limit_bytes = LARGE_SHARE * self._limit_bytes if is_large else self._limit_bytes
+        return self.held_bytes + size_bytes <= limit_bytes
 
-    def take(self, size_bytes: int) -> None:
+    def take(self, size_bytes: int, *, is_large: bool = False) -> None:
         """Hold some more; raises Overloaded, and holds no more, when it would be too much."""
-        if not self.has_room(size_bytes):
+        if not self.has_room(size_bytes, is_large=is_large):
             raise Overloaded
         self.held_bytes += size_bytes
 

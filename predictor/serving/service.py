@@ -51,8 +51,9 @@ class Service:
 
     def has_room(self, size_bytes: int) -> bool:
         """Tell whether a request of a size can be held, and would be answered in time."""
-        backlog = self._large if size_bytes > SMALL_BYTES else self._small
-        return not backlog.is_full and self.buffers.has_room(size_bytes)
+        is_large = size_bytes > SMALL_BYTES
+        backlog = self._large if is_large else self._small
+        return not backlog.is_full and self.buffers.has_room(size_bytes, is_large=is_large)
 
     @contextmanager
     def arriving(self, size_bytes: int) -> "Iterator[Take]":
@@ -67,7 +68,8 @@ class Service:
 
         def take(part_bytes: int) -> None:
             nonlocal held
-            self.buffers.take(part_bytes)
+            is_large = max(size_bytes, held + part_bytes) > SMALL_BYTES
+            self.buffers.take(part_bytes, is_large=is_large)
             held += part_bytes
 
         try:

@@ -101,6 +101,16 @@ def test_a_byte_now_and_then_does_not_prolong_a_request(impatient: Server) -> No
     pytest.fail("the server went on reading")
 
 
+def test_a_line_end_behind_requests_keeps_no_connection(impatient: Server) -> None:
+    first, second = get(b"/v2/health/live"), get(b"/v2/health/ready")
+    padding = b"A: %b\r\n\r\n" % (b"x" * (8192 - len(first) - len(second) - 5))
+    sent = first + second.removesuffix(b"\r\n") + padding
+    assert len(sent) == 8192  # what is parsed at once
+    with Connection(impatient.url) as connection:
+        connection.send(sent + b"\r\n")
+        assert [answer.status for answer in every_answer(connection)] == [200, 200]
+
+
 def reader(server: Server, request: bytes) -> socket.socket:
     """Return a connection that asks, and of which the kernel holds as little as can be."""
     address = urlsplit(server.url)

@@ -159,3 +159,15 @@ def test_connections_are_not_bounded_by_the_usual_limit_of_open_files(bundle_fol
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert soft == hard == limits[1]
+
+
+def test_large_requests_that_never_end_keep_no_small_one_out(bundle_folder: Path, row: Row) -> None:
+    large = post(V1, v1(*[row] * 5000), JSON)
+    limit = {"MAX_BUFFERED_BYTES": str(4 * len(large))}
+    with running(bundle_folder, **limit) as server, ExitStack() as stack:
+        for _ in range(6):
+            stack.enter_context(Connection(server.url)).send(large[:-1])
+        for _ in range(3):
+            connection = stack.enter_context(Connection(server.url))
+            connection.send(post(V1, v1(row), JSON))
+            assert connection.answer().status == 200

@@ -3,8 +3,12 @@
 import asyncio
 import gc
 import logging
+from collections.abc import Callable
+from concurrent.futures import Future
 from enum import StrEnum
 from pathlib import Path
+from threading import Thread
+from typing import TypeVar
 
 from predictor.bundle import MANIFEST, MODEL, SIGNATURE, Bundle
 from predictor.errors import (
@@ -23,6 +27,8 @@ from predictor.serving.settings import Settings
 
 # What of each file differs when it is another, or has been written to; None without a file.
 Seen = tuple[tuple[int, ...] | None, ...]
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -92,12 +98,11 @@ class Watcher:
         while True:
             await asyncio.sleep(self._settings.reload_seconds)
             try:
-                engine = await asyncio.to_thread(self._poll)
-            except Exception:
-                logger.exception("cannot look for a new bundle in %s", self._folder)
-            else:
-                if engine:
+                if engine := await _in_thread(self._poll):
                     self._serve(engine)
+            except Exception:
+                self._tried = None  # what failed may have had nothing to do with the bundle
+                logger.exception("cannot serve what is new in %s", self._folder)
 
     def _poll(self) -> Engine | None:
         """Return an engine if there is a new bundle that can be served; that may take a while."""
@@ -164,6 +169,23 @@ class Watcher:
         served = self._service.engine.manifest
         words = "%s (%s); %s %s is served as before"
         logger.log(level, words, refused, refused.outcome, served.name, served.version)
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Return what `work` does in a thread that the end of the process does not wait for.
+
+    A disk that hangs would keep it from ending.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is awaited
+            done.set_exception(error)
+
+    Thread(target=run, name="bundle", daemon=True).start()
+    return await asyncio.wrap_future(done)
 
 
 def _outcome(error: PredictorError) -> Outcome:

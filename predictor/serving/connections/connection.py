@@ -13,6 +13,7 @@ from predictor.serving.connections.watch import Watch
 BODIES = frozenset({b"content-length", b"transfer-encoding"})
 UPGRADE = HTTPException(501, "send a body without the header Upgrade")
 NOT_HTTP = HTTPException(400, "this is not HTTP")
+NOTHING_MORE = HTTPException(400, "the connection is closing")  # which nobody is told
 
 
 class Connection(Ending):
@@ -60,6 +61,8 @@ class Connection(Ending):
         self.flow.is_held = False  # type: ignore[attr-defined]
         self.flow.resume_reading()
         self._feed_slices(data)
+        if self.phase is ANSWER and self.cycle.response_complete:  # nothing was begun by it
+            self.enter(IDLE)
 
     def _feed(self, data: bytes | memoryview) -> None:
         try:
@@ -77,7 +80,9 @@ class Connection(Ending):
             self.refuse(error)
 
     def on_message_begin(self) -> None:
-        """Begin a request, of which a byte has come."""
+        """Begin a request, of which a byte has come; nothing is begun behind the last one."""
+        if self.phase >= REFUSED:
+            raise NOTHING_MORE
         super().on_message_begin()
         self._framing_bytes = 0
         self.phase, self.since = HEAD, self._watch.tick

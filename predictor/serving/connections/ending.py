@@ -71,6 +71,7 @@ class Ending(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to watch."""
         self._transport = transport
+        self._is_ending = self._watch.is_draining
         lingering: Any = Lingering(transport, self.say_farewell)
         super().connection_made(lingering)
         self.flow = _Flow(lingering)
@@ -99,7 +100,8 @@ class Ending(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Go on to write if the client has ended only its own side."""
-        is_owed = self.phase is ANSWER and self._transport.can_write_eof()
+        is_answered = self.cycle is None or (self.cycle.response_complete and not self._held)
+        is_owed = self.phase is ANSWER and not is_answered and self._transport.can_write_eof()
         if is_owed:
             self.let_end()
         return is_owed
@@ -107,12 +109,18 @@ class Ending(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Note that the client does not read."""
         super().pause_writing()
-        self._watch.note_unread(self, self._transport.get_write_buffer_size())
+        self._watch.note_unread(self)
 
     def resume_writing(self) -> None:
         """Note that the client reads."""
         super().resume_writing()
         self._watch.note_read(self)
+
+    @property
+    def unread_bytes(self) -> int:
+        """How much of its answers a client has yet to read, beside what the kernel holds."""
+        size: int = self._transport.get_write_buffer_size()
+        return size
 
     @property
     def descriptor(self) -> int:
@@ -180,6 +188,9 @@ class Ending(HttpToolsProtocol):
             self.pipeline.popleft()
             self._refusal = words
         elif self.pipeline or not is_owed or cycle.response_started:
+            if self._running is not None:  # it must not write behind the farewell
+                self._running.disconnected = True
+                self._running.message_event.set()
             self.transport.close()
         else:
             cycle.disconnected = True

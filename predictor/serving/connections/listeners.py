@@ -10,9 +10,10 @@ import contextlib
 import ctypes
 import os
 import socket
+import stat
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 DESCRIPTORS = Path("/proc/self/fd")
@@ -59,18 +60,43 @@ async def close_listeners(port: int) -> None:
 
     It keeps their descriptors, to close them when it likes; they are no listener's any more.
     """
-    listening = [descriptor for descriptor, listens in on_port(port) if listens]
-    for descriptor in listening:
+    for descriptor in on_port(port, _listens):
         with socket.socket(fileno=os.dup(descriptor)) as listener:
             await emptied(listener)
         with socket.socket() as nothing:
             os.dup2(nothing.fileno(), descriptor)
 
 
-def on_port(port: int) -> Iterator[tuple[int, bool]]:
-    """Yield the descriptors of this process's sockets on a port, and whether each listens."""
-    for entry in list(DESCRIPTORS.iterdir()) if DESCRIPTORS.exists() else ():
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(entry.name))) as found:
-            if found.family in {socket.AF_INET, socket.AF_INET6} and found.getsockname()[1] == port:
-                listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-                yield int(entry.name), bool(listens)
+def is_connected(found: socket.socket) -> bool:
+    """Tell whether a socket has another end."""
+    try:
+        found.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+def _listens(found: socket.socket) -> bool:
+    return bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def on_port(port: int, is_wanted: Callable[[socket.socket], bool]) -> list[int]:
+    """Return the descriptors of those of this process's sockets on a port that are wanted."""
+    wanted = []
+    for descriptor in _sockets():
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as found:
+            is_inet = found.family in {socket.AF_INET, socket.AF_INET6}
+            if is_inet and found.getsockname()[1] == port and is_wanted(found):
+                wanted.append(descriptor)
+    return wanted
+
+
+def _sockets() -> list[int]:
+    """Return the descriptors of this process's sockets, or none when there is none left to look."""
+    found = []
+    with contextlib.suppress(OSError):
+        for entry in list(DESCRIPTORS.iterdir()):
+            with contextlib.suppress(OSError):  # it has been closed meanwhile
+                if stat.S_ISSOCK(entry.stat().st_mode):
+                    found.append(int(entry.name))
+    return found

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SWEEP_SECONDS = 1
 # What a worker holds of answers that their clients do not read, beyond what the kernel takes.
-UNREAD_BYTES = 8 * 1024 * 1024
+UNREAD_BYTES = 16 * 1024 * 1024
 
 
 class Phase(IntEnum):
@@ -50,9 +50,8 @@ class Watch:
             Phase.CLOSING: settings.transfer_seconds,
         }
         self._limits = [limits.get(phase) for phase in Phase]
-        # Since when a client does not read, and how much of its answer is left; the longest first.
+        # Since when a client does not read, and how much of its answers there was then.
         self._unread: dict[Ending, tuple[int, int]] = {}
-        self._unread_bytes = 0
 
     def start(self) -> None:
         """Look at all connections once a second from now on."""
@@ -64,20 +63,31 @@ class Watch:
         for connection in list(self.open):
             connection.let_end()
 
-    def note_unread(self, connection: "Ending", size_bytes: int) -> None:
+    def note_unread(self, connection: "Ending") -> None:
         """Note an answer that its client is slow to read; too much of them ends the slowest."""
-        self._unread[connection] = self.tick, size_bytes
-        self._unread_bytes += size_bytes
-        while self._unread_bytes > UNREAD_BYTES:
-            slowest = next(iter(self._unread))
-            self.note_read(slowest)
+        self._unread[connection] = (self.tick, connection.unread_bytes)
+        if sum(size for _, size in self._unread.values()) > UNREAD_BYTES:
+            self._relieve()
+
+    def _relieve(self) -> None:
+        """End whoever reads slowest, of several, until it is no more too much."""
+        left = sum(connection.unread_bytes for connection in self._unread)
+        for connection in sorted(self._unread, key=self._speed)[:-1]:
+            if left <= UNREAD_BYTES:
+                return
+            left -= connection.unread_bytes
+            self.note_read(connection)
             # It may be the one that is just being written to.
-            asyncio.get_running_loop().call_soon(slowest.cut)
+            asyncio.get_running_loop().call_soon(connection.cut)
+
+    def _speed(self, connection: "Ending") -> float:
+        """Return how much a client has read in a second since it was too slow."""
+        since, size = self._unread[connection]
+        return (size - connection.unread_bytes) / (self.tick - since + 1)
 
     def note_read(self, connection: "Ending") -> None:
         """Note that a client reads again, or is gone."""
-        _, size_bytes = self._unread.pop(connection, (0, 0))
-        self._unread_bytes -= size_bytes
+        self._unread.pop(connection, None)
 
     def _sweep(self) -> None:
         asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import grpc.aio
 
-from predictor.serving.connections.listeners import close_listeners, on_port
+from predictor.serving.connections.listeners import close_listeners, is_connected, on_port
 from predictor.serving.settings import Settings
 
 STEP_SECONDS = 0.05
@@ -50,7 +50,7 @@ async def drain(
 
 
 def _has_connections(port: int) -> bool:
-    return any(not listens for _, listens in on_port(port))
+    return bool(on_port(port, is_connected))
 
 
 async def _stop(server: grpc.aio.Server, seconds: float, is_forced: Callable[[], bool]) -> None:

@@ -35,7 +35,7 @@ from predictor.serving.settings import Settings
 from predictor.serving.steps import Encode
 
 # Of one connection; a client with more calls has the rest wait, or another connection.
-STREAMS = 1024
+STREAMS = 256
 METADATA_BYTES = 16 * 1024
 KEEP_ALIVE_SECONDS = 60
 PING_SECONDS = 10
@@ -177,7 +177,6 @@ def _method(name: str, handler: Handler, calls: Calls) -> "grpc.RpcMethodHandler
     async def respond(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         calls.count += 1
         arrival = arrived_with(context.invocation_metadata())
-        calls.count += 1
         code, answer = await _answer(route, handler, request_type, request, arrival)
         answered(route, "GRPC", code.name, arrival)
         context.set_trailing_metadata(arrival.metadata)

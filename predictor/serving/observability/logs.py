@@ -34,10 +34,9 @@ class _Lines(logging.Handler):
         """Write an event at once, so that lines of several processes do not mix."""
         with suppress(Exception):
             rest = f"{self._line(record)}\n".encode()
-            while rest and self._room.poll(
-                0
-            ):  # of a long line a signal may have let only a part be written
-                rest = rest[os.write(self._descriptor, rest) :]
+            # Of a pipe it is only known that so much can be written without waiting.
+            while rest and self._room.poll(0):
+                rest = rest[os.write(self._descriptor, rest[: select.PIPE_BUF]) :]
 
 
 def configure(

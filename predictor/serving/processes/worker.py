@@ -144,7 +144,8 @@ class _Server(uvicorn.Server):
 def _allow_descriptors() -> None:
     """Allow as many open files as may be allowed: the usual 1024 are a thousand connections."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with suppress(OSError, ValueError):  # a sandbox may not let it; then they are as many as before
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _listen(listener: socket.socket) -> None:

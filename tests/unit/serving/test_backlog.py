@@ -63,3 +63,10 @@ def test_a_hiccup_of_a_moment_closes_nothing() -> None:
         backlog.learn(1, 250, 0.1 if number == 999 else 40e-6)
     for _ in range(1000):
         backlog.add(250)
+
+
+def test_large_requests_leave_room_for_small_ones() -> None:
+    buffers = Buffers(100)
+    buffers.take(75, is_large=True)
+    assert not buffers.has_room(1, is_large=True)
+    assert buffers.has_room(25, is_large=False)
