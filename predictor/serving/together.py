@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from predictor.serving.backlog import Backlog
+from predictor.serving.backlog import Backlog, Overloaded
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Prediction
 from predictor.serving.steps import Decode, Encode, Steps
@@ -69,12 +69,14 @@ class Together:
         since, taken = self._since, self._next()
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._run)
-        size_bytes = sum(request.size_bytes for request in taken)
-        self._backlog.remove(len(taken), size_bytes)
-        self._answer([decoded for request in taken if (decoded := self._decode(request))])
+        self._backlog.remove(len(taken), sum(request.size_bytes for request in taken))
+        timely = [request for request in taken if self._is_timely(request)]
+        self._answer([decoded for request in timely if (decoded := self._decode(request))])
         now = perf_counter()
-        # What was read since the last run is part of what a request takes.
-        self._backlog.learn(len(taken), size_bytes, now - since)
+        if timely:
+            # What was read since the last run is part of what a request takes.
+            size_bytes = sum(request.size_bytes for request in timely)
+            self._backlog.learn(len(timely), size_bytes, now - since)
         self._since = now
 
     def _next(self) -> list[_Waiting]:
@@ -86,9 +88,16 @@ class Together:
             size_bytes += taken[-1].size_bytes
         return taken
 
-    def _decode(self, request: _Waiting) -> _Decoded | None:
+    def _is_timely(self, request: _Waiting) -> bool:
         try:
             self._backlog.check_age(request.since)
+        except Overloaded as error:
+            _deliver(request.deliver, error)
+            return False
+        return True
+
+    def _decode(self, request: _Waiting) -> _Decoded | None:
+        try:
             return _Decoded(*self._steps.decode(request.decode), request.deliver)
         except Exception as error:  # noqa: BLE001 - it is the request's own
             _deliver(request.deliver, error)

@@ -339,3 +339,14 @@ def test_slow_clients_do_not_slow_others_and_cost_little(
         grown = (held - before) / MEBIBYTE
     say(f"{count} slow clients: p99 {ratio:.2f} times, RSS grew by {grown:.1f} MiB,")
     say(f"the last was cut after {seconds:.0f} s")
+
+
+def test_the_body_of_a_refused_request_is_not_kept(server: Server) -> None:
+    body = b"x" * 200_000
+    with ExitStack() as stack:
+        before = resident_bytes(server)
+        for _ in range(300):
+            connection = stack.enter_context(Connection(server.url))
+            connection.send(post(V1, body, (b"Content-Type", b"text/plain")))
+            assert connection.answer().status == 415
+        assert resident_bytes(server) - before < 300 * len(body) / 2

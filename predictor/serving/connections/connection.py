@@ -123,6 +123,9 @@ class Connection(Ending):
     def on_response_complete(self) -> None:
         """Go on with what is behind a request that was answered."""
         self.server_state.total_requests += 1
+        if self._running is not None:
+            self._running.body.clear()  # which a refusal has not read
+            self._running = None
         if self.phase is CLOSING:
             return
         if self.pipeline:

@@ -78,7 +78,7 @@ class ExpressProtocol(Connection):
         super().__init__(watch, **uvicorns)
         self._service = service
         self._routes = routes
-        self._limit_bytes = min(limit_bytes, SMALL_BYTES)
+        self._limit_bytes = limit_bytes
         self._gate = gate
         self._arriving: Request | None = None  # by the short way
         self._held_bytes = 0  # of it
@@ -92,19 +92,32 @@ class ExpressProtocol(Connection):
             self.app_state = {**self.app_state, PEER: self._peer}
 
     def on_headers_complete(self) -> None:
-        """Begin a request, by the short way if it is as usual."""
+        """Begin a request, by the short way if it is as usual, and small or to be refused."""
         headers = dict(self.headers)
-        if self._is_usual(headers):
-            self._arriving = Request([], headers)
-            size_bytes = int(headers[b"content-length"])
-            self._refused = None if self._service.has_room(size_bytes) else Overloaded()
-            arrival = arrived(headers.get(REQUEST_ID), headers.get(TRACEPARENT))
-            self.cycle = _Cycle(arrival)  # type: ignore[assignment] # as far as it is looked at
-            self.phase = BODY
-            if self._is_ending:
-                self.let_end()
+        if not self._is_usual(headers):
+            super().on_headers_complete()
+            return
+        size_bytes = int(headers[b"content-length"])
+        has_room = self._service.has_room(size_bytes)
+        is_short = size_bytes <= SMALL_BYTES or not has_room
+        if is_short and self._may_pass(headers):
+            self._refused = None if has_room else Overloaded()
+            self._begin(headers, size_bytes)
         else:
             super().on_headers_complete()
+
+    def _begin(self, headers: dict[bytes, bytes], size_bytes: int) -> None:
+        self._arriving = Request([], headers)
+        self._body_bytes = size_bytes
+        arrival = arrived(headers.get(REQUEST_ID), headers.get(TRACEPARENT))
+        self.cycle = _Cycle(arrival)  # type: ignore[assignment] # as far as it is looked at
+        self.phase = BODY
+        if self._is_ending:
+            self.let_end()
+
+    def _may_pass(self, headers: dict[bytes, bytes]) -> bool:
+        """Tell whether the gate lets a request pass; whom it does not is refused the long way."""
+        return self._gate is None or isinstance(self._gate.judge(headers, self._peer), str)
 
     def _is_usual(self, headers: dict[bytes, bytes]) -> bool:
         route, parser = self._routes.get(self.url), self.parser
@@ -120,15 +133,15 @@ class ExpressProtocol(Connection):
             and parser.get_http_version() == "1.1"
             and (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
-            # Whom the gate does not let pass it refuses on the long way.
-            and (self._gate is None or isinstance(self._gate.judge(headers, self._peer), str))
         )
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
         if self._arriving is None:
             super().on_body(body)
-        elif self._refused is None:  # else it is thrown away, which costs least
+            return
+        self._body_bytes -= len(body)
+        if self._refused is None:  # else it is thrown away, which costs least
             self._hold(self._arriving, body)
 
     def _hold(self, arriving: Request, body: bytes) -> None:
@@ -154,6 +167,7 @@ class ExpressProtocol(Connection):
         cycle: Any = self.cycle
         decode = partial(_decode, route, self._arriving, cycle)
         size_bytes, self._arriving, self._held_bytes = self._held_bytes, None, 0
+        self._body_bytes = 0
         deliver = partial(self._deliver, cycle, route.path, size_bytes)
         self.phase = ANSWER
         if self._refused:
