@@ -75,6 +75,8 @@ def work(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with traces.exported("https" if settings.tls_cert_file else "http"):
         server.run(sockets=[listener])
+        if server.interrupted:  # of which uvicorn's own word may get lost in the event loop's end
+            raise KeyboardInterrupt
 
 
 class _Server(uvicorn.Server):
@@ -93,6 +95,7 @@ class _Server(uvicorn.Server):
         self._service = service
         self._settings = settings
         self._ready = ready
+        self.interrupted = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -118,6 +121,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit |= self.should_exit  # it is the second time
+        self.interrupted |= sig == signal.SIGINT
         super().handle_exit(sig, frame)
         if self.started:  # else it ends as soon as it is
             self._loop.call_soon_threadsafe(self._end)
