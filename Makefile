@@ -40,8 +40,9 @@ chart-test: $(VENV)/.dev ## Test the chart with helm
 e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has
 	$(BIN)/pytest tests/e2e --image $(IMAGE)
 
-manifests: ## Render manifests/ from the chart
+manifests: $(VENV)/.dev ## Render manifests/ and the README's table of values from the chart
 	manifests/render
+	$(BIN)/python charts/readme
 
 benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the server beside others; needs wrk
 	$(BIN)/python -m benchmarks.graph

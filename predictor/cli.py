@@ -57,13 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(run=_serve, complain=_log, needs="pip install 'energy-predictor[serve]'")
 
-    check = commands.add_parser("check", help="send a bundle's golden rows to a running server")
-    check.add_argument("url", help="such as http://127.0.0.1:8080")
-    check.add_argument("--bundle", help="the bundle's folder, instead of BUNDLE")
-    check.add_argument(
-        "--wait", type=float, default=0, metavar="SECONDS", help="how long a server may stay away"
-    )
-    check.set_defaults(run=_check, needs="pip install 'energy-predictor[serve]'")
+    _add_check(commands.add_parser("check", help="send a bundle's golden rows to a running server"))
 
     _add_conformance(
         commands.add_parser(
@@ -102,6 +96,23 @@ def _add_train(train: argparse.ArgumentParser) -> None:
         "--name", type=_name, help="the model's name in URLs, by default the target's"
     )
     train.set_defaults(run=_train, needs="pip install 'energy-predictor[train]'")
+
+
+def _add_check(check: argparse.ArgumentParser) -> None:
+    check.add_argument("url", help="such as http://127.0.0.1:8080")
+    of_bundle = check.add_mutually_exclusive_group()
+    of_bundle.add_argument("--bundle", help="the bundle's folder, instead of BUNDLE")
+    of_bundle.add_argument(
+        "--no-bundle", action="store_true", help="ask only whether it is ready and counts"
+    )
+    check.add_argument(
+        "--wait", type=float, default=0, metavar="SECONDS", help="how long a server may stay away"
+    )
+    check.add_argument("--ca", type=Path, help="the authority of the server's certificate, in PEM")
+    check.add_argument("--credential", type=Path, metavar="FILE", help="an API key or a token")
+    check.add_argument("--certificate", type=Path, help="the client's own certificate, in PEM")
+    check.add_argument("--key", type=Path, help="the key of --certificate, in PEM")
+    check.set_defaults(run=_check, needs="pip install 'energy-predictor[serve]'")
 
 
 def _add_conformance(conformance: argparse.ArgumentParser) -> None:
@@ -242,10 +253,12 @@ def _log(sentence: str) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     from predictor.serving import settings
-    from predictor.serving.check import check
+    from predictor.serving.check import Credentials, check
 
-    folder = settings.read({"BUNDLE": options.bundle}).bundle
-    print(check(options.url, bundle.read(Path(folder)), options.wait))
+    folder = Path(settings.read({"BUNDLE": options.bundle}).bundle)
+    asked = None if options.no_bundle else bundle.read(folder)
+    files = Credentials(options.ca, options.credential, options.certificate, options.key)
+    print(check(options.url, asked, options.wait, files))
 
 
 def _conformance(options: argparse.Namespace) -> None:

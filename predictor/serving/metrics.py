@@ -45,6 +45,12 @@ POSTPROCESS_SECONDS = Histogram(
 REQUESTS = Counter(
     "predictor_requests", "Requests answered, by route and status code", ["route", "method", "code"]
 )
+IN_FLIGHT = Gauge(
+    "predictor_requests_in_flight",
+    "Requests that came, at least in part, and are not answered",
+    ["protocol"],
+    multiprocess_mode="livesum",
+)
 CONNECTIONS_CUT = Counter(
     "predictor_connections_cut", "Connections ended for what their clients do", ["reason"]
 )

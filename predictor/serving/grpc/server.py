@@ -16,6 +16,7 @@ from predictor import __version__
 from predictor.bundle import Manifest
 from predictor.contract import quote
 from predictor.errors import InvalidInput, SettingsError
+from predictor.serving import metrics
 from predictor.serving.access import answered
 from predictor.serving.backlog import Overloaded
 from predictor.serving.decoding.batch import Batch
@@ -39,6 +40,8 @@ STREAMS = 256
 METADATA_BYTES = 16 * 1024
 KEEP_ALIVE_SECONDS = 60
 PING_SECONDS = 10
+
+IN_FLIGHT = metrics.IN_FLIGHT.labels("grpc")
 
 logger = logging.getLogger(__name__)
 
@@ -177,7 +180,8 @@ def _method(name: str, handler: Handler, calls: Calls) -> "grpc.RpcMethodHandler
     async def respond(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         calls.count += 1
         arrival = arrived_with(context.invocation_metadata())
-        code, answer = await _answer(route, handler, request_type, request, arrival)
+        with IN_FLIGHT.track_inprogress():
+            code, answer = await _answer(route, handler, request_type, request, arrival)
         answered(route, "GRPC", code.name, arrival)
         context.set_trailing_metadata(arrival.metadata)
         if isinstance(answer, str):
