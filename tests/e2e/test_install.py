@@ -18,8 +18,8 @@ from tests.e2e.cluster import (
     run,
     wait_for,
 )
+from tests.e2e.prometheus import prometheus, query
 from tests.e2e.serving import INFER, PREDICT, REQUESTS, ask_both, predicted
-from tests.missing import missing
 from tests.paths import CHART, ROOT
 
 BESIDE = {
@@ -30,7 +30,6 @@ BESIDE = {
     "PodMonitor",
     "ServiceAccount",
 }
-PROMETHEUS = "prometheus-operated"  # what the operator calls the Service of every Prometheus
 
 
 def test_the_api_server_takes_every_object_of_the_chart(
@@ -161,10 +160,10 @@ def test_the_autoscaler_reads_the_cpu_and_keeps_two_pods(namespace: Namespace) -
 def test_prometheus_scrapes_the_pods_and_counts_what_was_sent(
     namespace: Namespace, client: httpx.Client, grpc_address: str, manifest: Manifest
 ) -> None:
-    proxy = _prometheus()
+    proxy = prometheus()
 
     def every_pod_is_up() -> bool:
-        up = _query(proxy, f'up{{namespace="{namespace.name}"}} == 1', "pod")
+        up = query(proxy, f'up{{namespace="{namespace.name}"}} == 1', "pod")
         return {pod["metadata"]["name"] for pod in namespace.pods()} <= set(up)
 
     wait_for(every_pod_is_up, "Prometheus to scrape every pod")
@@ -174,10 +173,10 @@ def test_prometheus_scrapes_the_pods_and_counts_what_was_sent(
     ask_both(client, grpc_address, manifest, times=25)
     assert predicted(namespace) == before + 50
     wait_for(
-        lambda: sum(_query(proxy, series, "pod").values()) >= before + 50,
+        lambda: sum(query(proxy, series, "pod").values()) >= before + 50,
         "Prometheus to count the requests",
     )
-    assert sum(_query(proxy, series, "pod").values()) == before + 50
+    assert sum(query(proxy, series, "pod").values()) == before + 50
 
 
 def test_the_notes_say_how_to_ask_for_a_prediction(
@@ -225,19 +224,3 @@ def _cpu_limit(namespace: Namespace) -> float:
     shown = namespace.execute("sh", "-c", f"cat {cpu}.max 2>/dev/null || {version_1}")
     quota, period = shown.split()
     return int(quota) / int(period)
-
-
-def _prometheus() -> str:
-    """Return the path of a Prometheus behind the API server; without one the test is skipped."""
-    services = raw("/api/v1/services?fieldSelector=metadata.name=" + PROMETHEUS)["items"]
-    if not services:
-        missing("no Prometheus of the operator is in the cluster")
-    namespace = services[0]["metadata"]["namespace"]
-    return f"/api/v1/namespaces/{namespace}/services/{PROMETHEUS}:9090/proxy"
-
-
-def _query(proxy: str, expression: str, label: str) -> dict[str, float]:
-    """Return an expression's samples by one of their labels."""
-    path = f"{proxy}/api/v1/query?{httpx.QueryParams({'query': expression})}"
-    samples = raw(path)["data"]["result"]
-    return {sample["metric"][label]: float(sample["value"][1]) for sample in samples}

@@ -102,7 +102,7 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- if and $v.rateLimit.burst (not $v.rateLimit.requestsPerSecond) }}
+{{- if and $v.rateLimit.burst (not (float64 $v.rateLimit.requestsPerSecond)) }}
 {{- fail "rateLimit.burst is set, but rateLimit.requestsPerSecond is 0" }}
 {{- end }}
 

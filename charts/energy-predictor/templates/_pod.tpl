@@ -42,7 +42,7 @@ TLS_KEY_FILE: /etc/predictor/tls/tls.key
 {{- if $v.tls.clientCA.configMapName }}
 TLS_CLIENT_CA_FILE: /etc/predictor/client-ca/{{ $v.tls.clientCA.key }}
 {{- end }}
-{{- if $v.rateLimit.requestsPerSecond }}
+{{- if float64 $v.rateLimit.requestsPerSecond }}
 RATE_LIMIT: {{ $v.rateLimit.requestsPerSecond | quote }}
 RATE_BURST: {{ $v.rateLimit.burst | quote }}
 {{- end }}
