@@ -18,7 +18,7 @@ from predictor.contract import quote
 from predictor.errors import InvalidInput, SettingsError
 from predictor.serving import metrics
 from predictor.serving.access import answered
-from predictor.serving.backlog import Overloaded
+from predictor.serving.backlog import Hold, Overloaded
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.tensors import PLATFORM, SERVER_NAME, metadata
 from predictor.serving.engine import Engine
@@ -89,9 +89,13 @@ class _Inference:
     async def model_infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
         decode = partial(_decode, self._service, request)
         size_bytes = request.ByteSize()
-        with self._service.arriving(size_bytes) as take:
-            take(size_bytes)
+        self._service.check_room(size_bytes)
+        hold = Hold(self._service.buffers)
+        try:
+            hold.take(size_bytes)
             return await self._service.answer(size_bytes, decode)
+        finally:
+            hold.give_back()
 
 
 def _decode(
