@@ -183,7 +183,7 @@ def test_the_image_is_the_charts_unless_another_tag_is_named(render: Render) -> 
 
 
 def test_the_readme_has_every_value() -> None:
-    command = [sys.executable, CHART.parent / "readme", "--check"]
+    command = [sys.executable, str(CHART.parent / "readme"), "--check"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 

@@ -15,6 +15,11 @@ JWT = ("auth.jwt.issuer=i", "auth.jwt.audience=a", "auth.jwt.jwksUrl=https://idp
         ("kserve.enabled=false kserve.batcher.maxBatchSize=8", ("kserve.batcher", "false")),
         ("ingress.enabled=true", ("ingress.enabled", "kserve.enabled")),
         ("httpRoute.enabled=true", ("httpRoute.enabled", "kserve.enabled")),
+        ("kserve.enabled=false ingress.enabled=true", ("ingress.enabled", "ingress.hosts")),
+        (
+            "kserve.enabled=false httpRoute.enabled=true",
+            ("httpRoute.enabled", "httpRoute.parentRefs"),
+        ),
         (
             "keda.enabled=true keda.prometheusAddress=http://p",
             ("autoscaling.enabled", "keda.enabled"),
@@ -119,7 +124,11 @@ def test_values_that_go_together_are_taken(sets: str) -> None:
             "keda.sh/v1alpha1",
             "KEDA",
         ),
-        ("httpRoute.enabled=true", "gateway.networking.k8s.io/v1", "the Gateway API"),
+        (
+            "httpRoute.enabled=true httpRoute.parentRefs[0].name=g",
+            "gateway.networking.k8s.io/v1",
+            "the Gateway API",
+        ),
     ],
 )
 def test_a_cluster_that_lacks_a_type_is_told_what_to_install(

@@ -88,6 +88,7 @@ def test_a_type_that_the_cluster_lacks_is_named_before_anything_is_made(
         "kserve.enabled": "false",
         "autoscaling.enabled": "false",
         "keda.prometheusAddress": "http://prometheus:9090",
+        "httpRoute.parentRefs[0].name": "gateway",
         key: "true",
     }
     with pytest.raises(AssertionError, match=f"the cluster has no {types[key]}: install"):
