@@ -53,8 +53,11 @@ class Cluster:
 
     def look(self, release: str) -> Found:
         """Return all that there is of a release now; raises DeploymentError."""
-        name, service = f"{release}-predictor", self._inference_service(release)
+        name = f"{release}-predictor"
         deployment = self._one(Deployment, self._apps.read_namespaced_deployment, name)
+        # One that nobody owns is the chart's own; then there may be no KServe to ask for.
+        is_charts = deployment is not None and not deployment.metadata.owner_references
+        service = None if is_charts else self._inference_service(release)
         warnings = self._list(
             Event, self._core.list_namespaced_event, field_selector="type=Warning"
         )

@@ -6,8 +6,6 @@ from typing import Generic, TypeVar
 import msgspec
 
 REVISION = "deployment.kubernetes.io/revision"
-# The reason of KServe's event when it cannot make what an InferenceService asks for.
-KSERVE_FAILED = "InternalError"
 
 
 class _Object(msgspec.Struct, frozen=True, rename="camel"):
@@ -92,6 +90,7 @@ class InferenceServiceStatus(_Object, frozen=True):
 
     url: str | None = None
     address: Address | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 class InferenceService(_Object, frozen=True):
@@ -300,15 +299,6 @@ class Found(msgspec.Struct, frozen=True):
         return newest is not None and pod.metadata.is_of(newest.metadata.uid)
 
     def warnings_of(self, uid: str) -> list[Event]:
-        """Return what went wrong with an object, the oldest first.
-
-        KServe also warns of what concerns nobody, such as that there is no Istio.
-        """
-        is_service = self.service is not None and self.service.metadata.uid == uid
-        found = [
-            event
-            for event in self.warnings
-            if event.involved_object.uid == uid
-            and (not is_service or event.reason == KSERVE_FAILED)
-        ]
+        """Return what went wrong with an object, the oldest first."""
+        found = [event for event in self.warnings if event.involved_object.uid == uid]
         return sorted(found, key=lambda event: event.at.timestamp() if event.at else 0.0)

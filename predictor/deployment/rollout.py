@@ -50,11 +50,11 @@ def judge(found: Found) -> Rollout:
     """
     deployment, service = found.deployment, found.service
     if deployment is None:
-        maker = "KServe has made no Deployment yet" if service else "there is no Deployment"
-        return Rollout(is_complete=False, sentence=maker + _last_warning(found))
+        sentence = "KServe has made no Deployment yet" if service else "there is no Deployment"
+        return Rollout(is_complete=False, sentence=sentence, trouble=_refused(service))
     if service and not _reflects(deployment, service):
         sentence = "KServe has not brought the Deployment up to date yet"
-        return Rollout(is_complete=False, sentence=sentence + _last_warning(found))
+        return Rollout(is_complete=False, sentence=sentence, trouble=_refused(service))
     if deployment.status.observed_generation < deployment.metadata.generation:
         return Rollout(is_complete=False, sentence="the new Deployment has not been acted on yet")
     least = _least(found)
@@ -77,6 +77,15 @@ def _reflects(deployment: Deployment, service: InferenceService) -> bool:
         and asked.labels.items() <= made.metadata.labels.items()
         and _images(asked.containers) <= _images(made.spec.containers)
     )
+
+
+def _refused(service: InferenceService | None) -> Trouble | None:
+    """Return why KServe cannot make what is asked for, if it has tried."""
+    conditions = service.status.conditions if service else ()
+    failed = _condition(conditions, "PredictorReady", "False")
+    if failed is None or failed.reason != "ReconcileFailed":
+        return None
+    return Trouble(f"KServe cannot make the Deployment: {failed.message}")
 
 
 def _images(containers: tuple[Container, ...]) -> set[tuple[str, str]]:
@@ -178,8 +187,3 @@ def _reason_to_wait(found: Found) -> str:
     warnings = found.warnings_of(pod.metadata.uid)
     said = waiting[0].message or (warnings[-1].message if warnings else "")
     return f"; pod {pod.metadata.name}: {said}" if said else ""
-
-
-def _last_warning(found: Found) -> str:
-    warnings = found.warnings_of(found.service.metadata.uid) if found.service else []
-    return f"; its last warning: {warnings[-1].message}" if warnings else ""

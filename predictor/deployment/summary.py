@@ -89,7 +89,7 @@ def as_text(status: Status) -> str:
     """Return a status as a person reads it."""
     how = "complete" if status.is_complete else "not complete"
     rows = [
-        ("chart", str(status.helm) if status.helm else "not known to helm"),
+        ("chart", str(status.helm) if status.helm else "not told by helm"),
         ("image", status.image or "none yet"),
         ("rollout", f"{how}: {status.rollout}"),
         ("trouble", status.trouble),

@@ -78,7 +78,7 @@ def _evidence(cluster: Cluster, found: Found, trouble: Trouble) -> list[str]:
 
 def _makers(found: Found) -> list[str]:
     """Return the UIDs of what makes the pods, where there is no pod to ask."""
-    makers = (found.service, found.deployment, found.newest)
+    makers = (found.deployment, found.newest)
     return [maker.metadata.uid for maker in makers if maker]
 
 

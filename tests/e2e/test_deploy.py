@@ -129,6 +129,18 @@ def test_a_pod_that_crashes_is_quoted(command: Command) -> None:
     assert "BackOff: " in failed.stderr
 
 
+def test_what_kserve_cannot_make_is_told_though_the_old_deployment_is_complete(
+    command: Command,
+) -> None:
+    assert command.deploy().returncode == 0
+    failed = command.deploy("--set", "podLabels.team=no label")
+    assert failed.returncode == 1
+    assert "KServe cannot make the Deployment: " in failed.stderr
+    assert 'Invalid value: "no label"' in failed.stderr
+    command.namespace.rolled_out()  # by which all would be well
+    assert command.status().returncode == 1
+
+
 def test_a_volume_that_is_not_there_is_named_at_the_deadline(command: Command) -> None:
     failed = command.deploy("--set", "bundle.source=configMap,bundle.name=nowhere", "--timeout=8")
     assert failed.returncode == 1

@@ -6,6 +6,7 @@ from predictor.deployment.cluster import Cluster, connect
 from predictor.deployment.objects import Found
 from predictor.errors import DeploymentError, UnreachableClusterError
 from tests.unit.deployment.api_server import NAMESPACE, ApiServer, scene
+from tests.unit.deployment.test_rollout import SERVICE
 
 FORBIDDEN = (
     '{"kind": "Status", "message": "inferenceservices.serving.kserve.io \\"energy\\" is forbidden"}'
@@ -22,6 +23,14 @@ def test_all_of_a_release_is_read(api: ApiServer, cluster: Cluster) -> None:
     assert all(found.is_new(pod) and pod.is_ready for pod in found.pods)
     assert found.autoscaler
     assert found.autoscaler.metadata.name == "energy"
+
+
+def test_without_kserve_nothing_of_it_is_asked_for(api: ApiServer, cluster: Cluster) -> None:
+    api.answers = scene("deadline") | {SERVICE: "<html>"}
+    assert cluster.look("energy").service is None
+    api.answers = scene("complete") | {SERVICE: "<html>"}
+    with pytest.raises(DeploymentError):
+        cluster.look("energy")
 
 
 def test_a_release_that_is_not_there_is_nothing(cluster: Cluster) -> None:

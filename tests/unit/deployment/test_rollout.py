@@ -64,17 +64,27 @@ def test_a_deployment_of_an_earlier_inference_service_does_not_count(
     assert found.sentence == "KServe has not brought the Deployment up to date yet"
 
 
-def test_what_kserve_complains_of_is_told_while_there_is_no_deployment(
+def test_what_kserve_refuses_is_trouble_though_the_deployment_is_complete(
+    cluster: Cluster, api: ApiServer
+) -> None:
+    answers = scene("behind")
+    found = judged(cluster, api, answers)
+    assert not found.is_complete
+    assert found.sentence == "KServe has not brought the Deployment up to date yet"
+    assert found.trouble
+    assert found.trouble.sentence.startswith("KServe cannot make the Deployment: ")
+    assert 'Invalid value: "no label"' in found.trouble.sentence
+    del answers[SERVICE]
+    assert judged(cluster, api, answers).is_complete
+
+
+def test_a_deployment_that_kserve_has_yet_to_make_is_waited_for(
     cluster: Cluster, api: ApiServer
 ) -> None:
     answers = scene("complete")
     del answers[DEPLOYMENT]
-    assert judged(cluster, api, answers).sentence == "KServe has made no Deployment yet"
-    about = {"kind": "InferenceService", "uid": answers[SERVICE]["metadata"]["uid"]}
-    event = {"involvedObject": about, "reason": "InternalError", "message": "fails to reconcile"}
-    answers[f"/api/v1/namespaces/{NAMESPACE}/events"] = {"items": [event]}
-    expected = "KServe has made no Deployment yet; its last warning: fails to reconcile"
-    assert judged(cluster, api, answers).sentence == expected
+    expected = Rollout(is_complete=False, sentence="KServe has made no Deployment yet")
+    assert judged(cluster, api, answers) == expected
 
 
 def test_without_either_there_is_no_deployment(cluster: Cluster, api: ApiServer) -> None:

@@ -97,7 +97,7 @@ def test_who_has_no_helm_still_sees_the_pods(
     found = status("energy")
     assert found.is_complete
     assert found.helm is None
-    assert "\nchart       not known to helm\n" in str(found)
+    assert "\nchart       not told by helm\n" in str(found)
 
 
 def test_a_rollout_that_is_not_complete_is_an_error_of_a_sentence() -> None:
