@@ -15,11 +15,11 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from predictor.deployment.found import Found
 from predictor.deployment.objects import (
     Autoscaler,
     Deployment,
     Event,
-    Found,
     InferenceService,
     Items,
     Pod,

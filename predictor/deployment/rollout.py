@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from predictor.deployment.found import Found
 from predictor.deployment.objects import (
     Condition,
     Container,
     ContainerStatus,
     Deployment,
-    Found,
     InferenceService,
     Pod,
 )

@@ -4,15 +4,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from predictor.deployment.found import Found
 from predictor.deployment.helm import Installed
-from predictor.deployment.objects import (
-    Autoscaler,
-    Container,
-    Deployment,
-    Found,
-    InferenceService,
-    Pod,
-)
+from predictor.deployment.objects import Autoscaler, Container, Deployment, InferenceService, Pod
 from predictor.deployment.rollout import judge
 
 CONTAINER = "kserve-container"

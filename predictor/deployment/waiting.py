@@ -5,7 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from predictor.deployment.cluster import Cluster
-from predictor.deployment.objects import ContainerStatus, Found, Pod
+from predictor.deployment.found import Found
+from predictor.deployment.objects import ContainerStatus, Pod
 from predictor.deployment.rollout import Rollout, Trouble, first_unready, judge
 from predictor.errors import DeploymentError, UnreachableClusterError
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from predictor.deployment.cluster import Cluster, connect
-from predictor.deployment.objects import Found
+from predictor.deployment.found import Found
 from predictor.errors import DeploymentError, UnreachableClusterError
 from tests.unit.deployment.api_server import NAMESPACE, ApiServer, scene
 from tests.unit.deployment.test_rollout import SERVICE

@@ -6,7 +6,7 @@ from copy import deepcopy
 import pytest
 
 from predictor.deployment.cluster import Cluster
-from predictor.deployment.objects import REVISION
+from predictor.deployment.found import REVISION
 from predictor.deployment.rollout import Rollout, judge
 from tests.unit.deployment.api_server import NAMESPACE, Answers, ApiServer, scene
 

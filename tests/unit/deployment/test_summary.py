@@ -4,8 +4,8 @@ import re
 import pytest
 
 from predictor.deployment.cluster import Cluster
+from predictor.deployment.found import Found
 from predictor.deployment.helm import Installed
-from predictor.deployment.objects import Found
 from predictor.deployment.release import require_complete, status
 from predictor.deployment.summary import Status, as_json, summarize
 from predictor.errors import DeploymentError
