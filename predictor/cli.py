@@ -65,6 +65,14 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
 
+    _add_deploy(
+        commands.add_parser("deploy", help="install or update a release on Kubernetes, and wait")
+    )
+    status = commands.add_parser("status", help="tell how a release on Kubernetes is")
+    _add_release(status)
+    status.add_argument("--json", action="store_true", help="print it for programs")
+    status.set_defaults(run=_status)
+
     verify = commands.add_parser("verify", help="look into a bundle without trusting it")
     verify.add_argument("bundle", type=Path, help="the bundle's folder")
     verify.add_argument("--require-signature", type=Path, metavar="KEY", help="a public key in PEM")
@@ -137,6 +145,29 @@ def _add_conformance(conformance: argparse.ArgumentParser) -> None:
         "--request", type=Path, metavar="FILE", help="JSON with valid instances and inputs"
     )
     conformance.set_defaults(run=_conformance, needs="pip install energy-predictor")
+
+
+def _add_deploy(deploy: argparse.ArgumentParser) -> None:
+    _add_release(deploy)
+    deploy.add_argument(
+        "--values", action="append", default=[], metavar="FILE", help="values of the chart, in YAML"
+    )
+    deploy.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a value, as helm takes it"
+    )
+    deploy.add_argument(
+        "--chart", help="a folder, a .tgz or an oci:// address, by default the packaged chart"
+    )
+    deploy.add_argument(
+        "--timeout", type=float, default=300, metavar="SECONDS", help="how long pods may take"
+    )
+    deploy.set_defaults(run=_deploy)
+
+
+def _add_release(command: argparse.ArgumentParser) -> None:
+    command.add_argument("release", help="its name, which is the InferenceService's")
+    command.add_argument("--namespace", "-n", help="by default the current context's")
+    command.set_defaults(needs="pip install 'energy-predictor[deploy]'")
 
 
 def _natural(text: str) -> int:
@@ -280,3 +311,26 @@ def _conformance(options: argparse.Namespace) -> None:
             print(runner.line(result), flush=True)
     print(runner.as_json(results) if options.json else runner.summary(results))
     runner.require_kept(results)
+
+
+def _deploy(options: argparse.Namespace) -> None:
+    from predictor.deployment import deploy
+
+    deployed = deploy(
+        options.release,
+        namespace=options.namespace,
+        files=options.values,
+        sets=options.set,
+        chart=options.chart,
+        timeout_seconds=options.timeout,
+    )
+    print(deployed)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from predictor.deployment import release
+    from predictor.deployment.summary import as_json
+
+    found = release.status(options.release, namespace=options.namespace)
+    print(as_json(found) if options.json else found)
+    release.require_complete(found)
