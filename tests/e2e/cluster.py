@@ -94,13 +94,15 @@ class Namespace:
         self.kubectl("rollout", "status", f"deployment/{DEPLOYMENT}", timeout)
 
     def _is_newest(self) -> bool:
-        """Whether the Deployment is there, and KServe has seen the newest InferenceService."""
-        found = self.kubectl("get", "deployment", DEPLOYMENT, "--ignore-not-found")
-        command = ("get", "inferenceservice", RELEASE, "--ignore-not-found", "--output=json")
-        if not found or not (service := self.kubectl(*command)):
-            return bool(found)
-        made = json.loads(service)
-        return bool(made["metadata"]["generation"] == made["status"].get("observedGeneration"))
+        """Whether the Deployment is there, and of the newest InferenceService if there is one."""
+        ignore = ("--ignore-not-found", "--output=json")
+        deployment = self.kubectl("get", "deployment", DEPLOYMENT, *ignore)
+        service = self.kubectl("get", "inferenceservice", RELEASE, *ignore)
+        if not deployment or not service:
+            return bool(deployment)
+        made = json.loads(deployment)["spec"]["template"]["metadata"].get("annotations", {})
+        asked = json.loads(service)["spec"]["predictor"].get("annotations", {})
+        return made.get("checksum/pod") == asked.get("checksum/pod")
 
     def pods(self) -> list[Object]:
         """Return the serving pods that are not being deleted."""
