@@ -102,7 +102,7 @@ class Namespace:
             return bool(deployment)
         made = json.loads(deployment)["spec"]["template"]["metadata"].get("annotations", {})
         asked = json.loads(service)["spec"]["predictor"].get("annotations", {})
-        return made.get("checksum/pod") == asked.get("checksum/pod")
+        return bool(made.get("checksum/pod") == asked.get("checksum/pod"))
 
     def pods(self) -> list[Object]:
         """Return the serving pods that are not being deleted."""

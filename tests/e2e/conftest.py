@@ -47,6 +47,13 @@ def rendering(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def thorough(rendering: dict[str, str], *, is_long: bool) -> None:
+    """Leave the chart's own Deployment, whose pods are the same, to the long form."""
+    if rendering and not is_long:
+        pytest.skip("of the chart's own Deployment only in the long form")
+
+
+@pytest.fixture(scope="session")
 def namespace(image: str, rendering: dict[str, str]) -> Iterator[Namespace]:
     """Yield a namespace in which the chart is installed and its pods are ready."""
     with new_namespace() as namespace:

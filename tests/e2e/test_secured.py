@@ -13,6 +13,7 @@ from tests.e2e.conftest import new_namespace
 from tests.e2e.prometheus import prometheus, query
 from tests.protocol.security.credentials import Certified, certified
 
+pytestmark = pytest.mark.usefixtures("thorough")
 KEY, SCRAPER = "a-key-of-the-billing-system", "a-key-of-prometheus-and-of-the-test"
 
 

@@ -106,6 +106,7 @@ def test_nothing_is_lost_while_new_values_and_a_new_bundle_are_rolled_out(
     assert outcome.failed == []
 
 
+@pytest.mark.usefixtures("thorough")
 def test_nothing_is_lost_while_a_mounted_bundle_is_replaced(
     busy: Namespace, image: str, values: Values, served: Bundle, tmp_path: Path, say: Say
 ) -> None:
@@ -124,6 +125,7 @@ def test_nothing_is_lost_while_a_mounted_bundle_is_replaced(
     assert names(busy.pods()) == before
 
 
+@pytest.mark.usefixtures("thorough")
 def test_nothing_is_lost_while_every_pod_is_deleted_in_turn(
     busy: Namespace, image: str, served: Bundle, say: Say
 ) -> None:
@@ -138,6 +140,7 @@ def test_nothing_is_lost_while_every_pod_is_deleted_in_turn(
     assert outcome.failed == []
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_killed_pod_loses_what_is_sent_to_it_until_the_cluster_knows(
     busy: Namespace, image: str, served: Bundle, say: Say
 ) -> None:
@@ -159,6 +162,7 @@ def restarts(namespace: Namespace, pod: Object) -> int:
     return sum(status["restartCount"] for status in found)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_bad_release_takes_no_request_and_is_rolled_back(
     busy: Namespace, image: str, values: Values, served: Bundle, tmp_path: Path, say: Say
 ) -> None:
@@ -191,6 +195,7 @@ def said(namespace: Namespace) -> str:
     return words
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_budget_lets_one_pod_go_and_no_second(
     busy: Namespace, image: str, served: Bundle, say: Say
 ) -> None:
@@ -223,6 +228,7 @@ def evict(namespace: Namespace, pod: str) -> str:
     return result.stderr if result.returncode else ""
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_autoscaler_follows_the_load_and_no_upgrade_takes_that_back(
     busy: Namespace, image: str, values: Values, served: Bundle, say: Say
 ) -> None:
@@ -231,6 +237,7 @@ def test_the_autoscaler_follows_the_load_and_no_upgrade_takes_that_back(
         "resources.requests.cpu": "40m",
         "autoscaling.maxReplicas": "4",
         "autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "30",
+        "autoscaling.behavior.scaleDown.policies[0].type": "Percent",
         "autoscaling.behavior.scaleDown.policies[0].value": "100",
         "autoscaling.behavior.scaleDown.policies[0].periodSeconds": "15",
     }
