@@ -5,11 +5,18 @@ BUNDLE ?= bundle
 ROUNDS ?= 3
 CASES ?= 100000
 MINUTES ?= 60
+SBOM ?= dist/image.cdx.json
+# Of no moment in particular: what is built of the same files has the same bytes.
+EPOCH = 315532800
+SYFT = github.com/anchore/syft/cmd/syft@v1.54.0
 BIN = $(VENV)/bin
 SCAN = .scan-envs
+named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an image that Docker has, \
+	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test scan e2e manifests benchmark soak under-fire model-card proto lock clean
+.PHONY: help run test format fuzz chart-test scan e2e manifests benchmark soak under-fire model-card \
+	proto lock wheel image-test image-size sbom clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +53,9 @@ scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile a
 e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has
 	$(BIN)/pytest tests/e2e --image $(IMAGE)
 
-manifests: ## Render manifests/ from the chart
+manifests: $(VENV)/.dev ## Render manifests/ and the README's table of values from the chart
 	manifests/render
+	$(BIN)/python charts/readme
 
 benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the server beside others; needs wrk
 	$(BIN)/python -m benchmarks.graph
@@ -70,8 +78,21 @@ proto: $(VENV)/.dev ## Write the Python of Protobuf's messages anew from the .pr
 lock: $(VENV)/.dev ## Write requirements/ anew from pyproject.toml
 	requirements/lock $(BIN)/uv
 
+wheel: $(VENV)/.dev ## Build wheel and sdist into dist/; the same files make the same bytes
+	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m hatchling build --directory dist
+
+image-test: $(VENV)/.dev ## Test what IMAGE holds: its labels, its SBOM, its size
+	$(BIN)/pytest tests/image --image $(named_image)
+
+image-size: ## Print what IMAGE weighs, layer by layer; BASE is what it was built from
+	$(PYTHON) -m benchmarks.image $(named_image) $(if $(BASE),--base $(BASE))
+
+sbom: ## List the packages in IMAGE, as CycloneDX, into SBOM; needs Go
+	mkdir -p $(dir $(SBOM))
+	go run $(SYFT) scan $(named_image) --output cyclonedx-json=$(SBOM)
+
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(BUNDLE) .benchmark-envs $(SCAN) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Two steps, so that `make run` installs no more than it takes. The lock files agree with each other.
 $(VENV)/.run: requirements/train.txt pyproject.toml

@@ -57,19 +57,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(run=_serve, complain=_log, needs="pip install 'energy-predictor[serve]'")
 
-    check = commands.add_parser("check", help="send a bundle's golden rows to a running server")
-    check.add_argument("url", help="such as http://127.0.0.1:8080")
-    check.add_argument("--bundle", help="the bundle's folder, instead of BUNDLE")
-    check.add_argument(
-        "--wait", type=float, default=0, metavar="SECONDS", help="how long a server may stay away"
-    )
-    check.set_defaults(run=_check, needs="pip install 'energy-predictor[serve]'")
+    _add_check(commands.add_parser("check", help="send a bundle's golden rows to a running server"))
 
     _add_conformance(
         commands.add_parser(
             "conformance", help="check any server of KServe's protocols against their rules"
         )
     )
+
+    _add_deploy(
+        commands.add_parser("deploy", help="install or update a release on Kubernetes, and wait")
+    )
+    status = commands.add_parser("status", help="tell how a release on Kubernetes is")
+    _add_release(status)
+    status.add_argument("--json", action="store_true", help="print it for programs")
+    status.set_defaults(run=_status)
 
     verify = commands.add_parser("verify", help="look into a bundle without trusting it")
     verify.add_argument("bundle", type=Path, help="the bundle's folder")
@@ -104,6 +106,23 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     train.set_defaults(run=_train, needs="pip install 'energy-predictor[train]'")
 
 
+def _add_check(check: argparse.ArgumentParser) -> None:
+    check.add_argument("url", help="such as http://127.0.0.1:8080")
+    of_bundle = check.add_mutually_exclusive_group()
+    of_bundle.add_argument("--bundle", help="the bundle's folder, instead of BUNDLE")
+    of_bundle.add_argument(
+        "--no-bundle", action="store_true", help="ask only whether it is ready and counts"
+    )
+    check.add_argument(
+        "--wait", type=float, default=0, metavar="SECONDS", help="how long a server may stay away"
+    )
+    check.add_argument("--ca", type=Path, help="the authority of the server's certificate, in PEM")
+    check.add_argument("--credential", type=Path, metavar="FILE", help="an API key or a token")
+    check.add_argument("--certificate", type=Path, help="the client's own certificate, in PEM")
+    check.add_argument("--key", type=Path, help="the key of --certificate, in PEM")
+    check.set_defaults(run=_check, needs="pip install 'energy-predictor[serve]'")
+
+
 def _add_conformance(conformance: argparse.ArgumentParser) -> None:
     conformance.add_argument("url", help="such as http://127.0.0.1:8080")
     conformance.add_argument("--model", help="its name, by default the bundle's or the only one")
@@ -126,6 +145,29 @@ def _add_conformance(conformance: argparse.ArgumentParser) -> None:
         "--request", type=Path, metavar="FILE", help="JSON with valid instances and inputs"
     )
     conformance.set_defaults(run=_conformance, needs="pip install energy-predictor")
+
+
+def _add_deploy(deploy: argparse.ArgumentParser) -> None:
+    _add_release(deploy)
+    deploy.add_argument(
+        "--values", action="append", default=[], metavar="FILE", help="values of the chart, in YAML"
+    )
+    deploy.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a value, as helm takes it"
+    )
+    deploy.add_argument(
+        "--chart", help="a folder, a .tgz or an oci:// address, by default the packaged chart"
+    )
+    deploy.add_argument(
+        "--timeout", type=float, default=300, metavar="SECONDS", help="how long pods may take"
+    )
+    deploy.set_defaults(run=_deploy)
+
+
+def _add_release(command: argparse.ArgumentParser) -> None:
+    command.add_argument("release", help="its name, which is the InferenceService's")
+    command.add_argument("--namespace", "-n", help="by default the current context's")
+    command.set_defaults(needs="pip install 'energy-predictor[deploy]'")
 
 
 def _natural(text: str) -> int:
@@ -242,10 +284,12 @@ def _log(sentence: str) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     from predictor.serving import settings
-    from predictor.serving.check import check
+    from predictor.serving.check import Credentials, check
 
-    folder = settings.read({"BUNDLE": options.bundle}).bundle
-    print(check(options.url, bundle.read(Path(folder)), options.wait))
+    folder = Path(settings.read({"BUNDLE": options.bundle}).bundle)
+    asked = None if options.no_bundle else bundle.read(folder)
+    files = Credentials(options.ca, options.credential, options.certificate, options.key)
+    print(check(options.url, asked, options.wait, files))
 
 
 def _conformance(options: argparse.Namespace) -> None:
@@ -267,3 +311,26 @@ def _conformance(options: argparse.Namespace) -> None:
             print(runner.line(result), flush=True)
     print(runner.as_json(results) if options.json else runner.summary(results))
     runner.require_kept(results)
+
+
+def _deploy(options: argparse.Namespace) -> None:
+    from predictor.deployment import deploy
+
+    deployed = deploy(
+        options.release,
+        namespace=options.namespace,
+        files=options.values,
+        sets=options.set,
+        chart=options.chart,
+        timeout_seconds=options.timeout,
+    )
+    print(deployed)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from predictor.deployment import release
+    from predictor.deployment.summary import as_json
+
+    found = release.status(options.release, namespace=options.namespace)
+    print(as_json(found) if options.json else found)
+    release.require_complete(found)

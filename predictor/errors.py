@@ -46,5 +46,13 @@ class ServerError(PredictorError):
     """A server did not answer as its bundle says it should."""
 
 
+class DeploymentError(PredictorError):
+    """A release cannot be installed or looked at, or its pods do not come up."""
+
+
+class UnreachableClusterError(DeploymentError):
+    """The cluster's API server does not answer, just now or at all."""
+
+
 class InvalidInput(PredictorError):  # noqa: N818 - it is the client's input that is at fault
     """A client sent something that the contract does not allow."""

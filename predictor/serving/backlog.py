@@ -8,6 +8,8 @@ B. Beyer et al., "Site Reliability Engineering", 2016.
 
 from time import perf_counter
 
+# A larger request takes over two milliseconds, and is answered beside the event loop.
+SMALL_BYTES = 128 * 1024
 # A request costs about as much as this many bytes before its first row.
 REQUEST_BYTES = 1024
 # What a byte is taken to cost before any was measured: 40 µs for a request of one row.
@@ -64,10 +66,9 @@ class Backlog:
         """Note that some requests, of this size in all, wait no more."""
         self._bytes -= size_bytes + requests * REQUEST_BYTES
 
-    def check_age(self, since: float) -> None:
-        """Raise Overloaded when a request has waited too long, from what `perf_counter` said."""
-        if perf_counter() - since > self._limit_seconds:
-            raise Overloaded
+    def is_late(self, since: float) -> bool:
+        """Tell whether a request has waited too long, since what `perf_counter` said then."""
+        return perf_counter() - since > self._limit_seconds
 
     def learn(self, requests: int, size_bytes: int, seconds: float) -> None:
         """Note how long some requests of this size in all have taken one of the servers."""
@@ -96,12 +97,27 @@ class Buffers:
         limit_bytes = LARGE_SHARE * self._limit_bytes if is_large else self._limit_bytes
         return self.held_bytes + size_bytes <= limit_bytes
 
-    def take(self, size_bytes: int, *, is_large: bool = False) -> None:
-        """Hold some more; raises Overloaded, and holds no more, when it would be too much."""
-        if not self.has_room(size_bytes, is_large=is_large):
-            raise Overloaded
-        self.held_bytes += size_bytes
 
-    def give_back(self, size_bytes: int) -> None:
-        """Hold so many less."""
-        self.held_bytes -= size_bytes
+class Hold:
+    """What is held of one request, until it is given back."""
+
+    __slots__ = ("_buffers", "_expected_bytes", "size_bytes")
+
+    def __init__(self, buffers: Buffers, expected_bytes: int = 0) -> None:
+        """Take where it is held, and how large it is said to be, 0 if nothing is said."""
+        self._buffers = buffers
+        self._expected_bytes = expected_bytes
+        self.size_bytes = 0
+
+    def take(self, part_bytes: int) -> None:
+        """Hold another part; raises Overloaded, and holds no more, when it would be too much."""
+        is_large = max(self._expected_bytes, self.size_bytes + part_bytes) > SMALL_BYTES
+        if not self._buffers.has_room(part_bytes, is_large=is_large):
+            raise Overloaded
+        self.size_bytes += part_bytes
+        self._buffers.held_bytes += part_bytes
+
+    def give_back(self) -> None:
+        """Hold nothing more; a second time changes nothing."""
+        self._buffers.held_bytes -= self.size_bytes
+        self.size_bytes = 0

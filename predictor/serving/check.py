@@ -1,18 +1,21 @@
-"""Asking a running server for the predictions that a bundle's golden rows must give."""
+"""Asking a running server whether it is ready, counts, and predicts what its bundle does."""
 
+import re
+import ssl
 import time
+from dataclasses import dataclass
 from http.client import HTTPException
-from urllib.request import ProxyHandler, Request, build_opener
+from pathlib import Path
+from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 import msgspec
 
 from predictor.bundle import Bundle
-from predictor.errors import JSON_ERRORS, ServerError
+from predictor.errors import JSON_ERRORS, ServerError, SettingsError
 
 TIMEOUT_SECONDS = 10.0
 POLL_SECONDS = 0.5
-# The server is asked itself, whatever proxy the environment names for the way out.
-OPENER = build_opener(ProxyHandler({}))
+VERSION = re.compile(r'^predictor_model_info\{.*version="([^"]*)".*\} 1(?:\.0)?$', re.MULTILINE)
 
 
 class _Predictions(msgspec.Struct):
@@ -21,17 +24,85 @@ class _Predictions(msgspec.Struct):
     upper: list[float]
 
 
-def check(url: str, bundle: Bundle, wait_seconds: float = 0) -> str:
-    """Send the golden rows to the server at `url` by V1, and say that they came back right.
+class _Ready(msgspec.Struct):
+    ready: bool
 
-    A server that does not answer well is asked again for `wait_seconds`: a Service whose pods have
-    just become ready is known to a cluster's name servers and proxies a moment later. Raises
-    ServerError when it stays so, or predicts something else.
+
+@dataclass(frozen=True)
+class Credentials:
+    """Files of what a server asks for.
+
+    `ca` holds the authority of its certificate, `credential` a key or a token, and `certificate`
+    and `key` are the client's own.
     """
+
+    ca: Path | None = None
+    credential: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Return what a request carries."""
+        if self.credential is None:
+            return {}
+        return {"Authorization": f"Bearer {self.credential.read_text().strip()}"}
+
+    def opener(self) -> OpenerDirector:
+        """Return what asks the server itself, whatever proxy the environment names.
+
+        Raises SettingsError when a file is none.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            if self.certificate is not None:
+                context.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as error:
+            message = f"--ca, --certificate or --key is no PEM file of that: {error}"
+            raise SettingsError(message) from error
+        return build_opener(ProxyHandler({}), HTTPSHandler(context=context))
+
+
+class _Server:
+    """A server that is asked by its URL."""
+
+    def __init__(self, url: str, credentials: Credentials) -> None:
+        self._url = url.rstrip("/")
+        self._headers = {"Content-Type": "application/json", **credentials.headers()}
+        self._opener = credentials.opener()
+
+    def ask(self, path: str, body: bytes | None = None) -> bytes:
+        request = Request(f"{self._url}{path}", body, self._headers)  # noqa: S310 - as asked
+        with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+            content: bytes = response.read()
+        return content
+
+
+def check(
+    url: str,
+    bundle: Bundle | None,
+    wait_seconds: float = 0,
+    credentials: Credentials = Credentials(),
+) -> str:
+    """Say that the server at `url` is ready, counts, and predicts a bundle's golden rows by V1.
+
+    Without a bundle nothing is predicted. A server that does not answer well is asked again for
+    `wait_seconds`: a Service whose pods have just become ready is known to a cluster's name servers
+    and proxies a moment later. Raises ServerError when it stays so, or predicts something else.
+    """
+    server, deadline = _Server(url, credentials), time.monotonic() + wait_seconds
+    while True:
+        try:
+            version = _version(server)
+            found = _predictions(server, bundle) if bundle else None
+            break
+        except (OSError, ValueError, HTTPException, *JSON_ERRORS) as error:
+            if time.monotonic() >= deadline:
+                message = f"{url} gives no predictions: {error}"
+                raise ServerError(message) from error
+        time.sleep(POLL_SECONDS)
+    if bundle is None or found is None:
+        return f"{url} is ready and serves version {version}"
     golden = bundle.manifest.golden
-    body = msgspec.json.encode({"instances": golden.rows})
-    target = f"{url.rstrip('/')}/v1/models/{bundle.manifest.name}:predict"
-    found = _predictions(target, body, time.monotonic() + wait_seconds)
     wrong = golden.disagreement(found.predictions, found.lower, found.upper)
     if wrong:
         message = f"{url} does not predict what its bundle does: {wrong}"
@@ -39,19 +110,19 @@ def check(url: str, bundle: Bundle, wait_seconds: float = 0) -> str:
     return f"{url} predicts all {len(golden.rows)} golden rows of version {bundle.manifest.version}"
 
 
-def _predictions(url: str, body: bytes, deadline: float) -> _Predictions:
-    while True:
-        try:
-            return msgspec.json.decode(_post(url, body), type=_Predictions)
-        except (OSError, ValueError, HTTPException, *JSON_ERRORS) as error:
-            if time.monotonic() >= deadline:
-                message = f"{url} gives no predictions: {error}"
-                raise ServerError(message) from error
-        time.sleep(POLL_SECONDS)
+def _version(server: _Server) -> str:
+    """Return the version that a server says it serves, by its metrics; raises ValueError."""
+    if not msgspec.json.decode(server.ask("/v2/health/ready"), type=_Ready).ready:
+        message = "it is not ready"
+        raise ValueError(message)
+    found = VERSION.search(server.ask("/metrics").decode())
+    if found is None:
+        message = "its metrics name no model"
+        raise ValueError(message)
+    return found[1]
 
 
-def _post(url: str, body: bytes) -> bytes:
-    request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - as asked
-    with OPENER.open(request, timeout=TIMEOUT_SECONDS) as response:
-        content: bytes = response.read()
-    return content
+def _predictions(server: _Server, bundle: Bundle) -> _Predictions:
+    body = msgspec.json.encode({"instances": bundle.manifest.golden.rows})
+    answer = server.ask(f"/v1/models/{bundle.manifest.name}:predict", body)
+    return msgspec.json.decode(answer, type=_Predictions)

@@ -23,9 +23,9 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # and no count is lost. Gauges are of a `live` mode: they go with who set them.
 WORKER_NUMBER = "PREDICTOR_WORKER_NUMBER"
 
-number = os.environ.get(WORKER_NUMBER)
-if number is not None:
-    values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+_number = os.environ.get(WORKER_NUMBER)
+if _number is not None:
+    values.ValueClass = values.MultiProcessValue(lambda: _number)  # type: ignore[no-untyped-call]
 
 # A small batch takes a tenth of a millisecond.
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -44,6 +44,12 @@ POSTPROCESS_SECONDS = Histogram(
 )
 REQUESTS = Counter(
     "predictor_requests", "Requests answered, by route and status code", ["route", "method", "code"]
+)
+IN_FLIGHT = Gauge(
+    "predictor_requests_in_flight",
+    "Requests that came, at least in part, and are not answered",
+    ["protocol"],
+    multiprocess_mode="livesum",
 )
 CONNECTIONS_CUT = Counter(
     "predictor_connections_cut", "Connections ended for what their clients do", ["reason"]

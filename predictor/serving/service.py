@@ -1,14 +1,12 @@
 """From a decoded request to an encoded answer: what every protocol does in between."""
 
 import asyncio
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-from predictor.serving.backlog import Backlog, Buffers, ClientGone, Overloaded
+from predictor.serving.backlog import SMALL_BYTES, Backlog, Buffers, ClientGone, Overloaded
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.rows import RowDecoder
 from predictor.serving.decoding.tensors import TensorDecoder
@@ -17,12 +15,7 @@ from predictor.serving.settings import Settings
 from predictor.serving.steps import Decode, Encode, Steps
 from predictor.serving.together import Deliver, Together
 
-# A larger request takes over two milliseconds, and is answered beside the event loop.
-SMALL_BYTES = 128 * 1024
-
 Answer = TypeVar("Answer")
-# Notes that so many bytes of a request are held.
-Take = Callable[[int], None]
 
 
 class Service:
@@ -55,32 +48,13 @@ class Service:
         backlog = self._large if is_large else self._small
         return not backlog.is_full and self.buffers.has_room(size_bytes, is_large=is_large)
 
-    @contextmanager
-    def arriving(self, size_bytes: int) -> "Iterator[Take]":
-        """Yield what notes each part of a request that is held in memory until it is answered.
-
-        Both raise Overloaded: when a request of this size would wait too long, and when too much
-        is held.
-        """
+    def check_room(self, size_bytes: int) -> None:
+        """Raise Overloaded when there is no room for a request of a size."""
         if not self.has_room(size_bytes):
             raise Overloaded
-        held = 0
-
-        def take(part_bytes: int) -> None:
-            nonlocal held
-            is_large = max(size_bytes, held + part_bytes) > SMALL_BYTES
-            self.buffers.take(part_bytes, is_large=is_large)
-            held += part_bytes
-
-        try:
-            yield take
-        finally:
-            self.buffers.give_back(held)
 
     async def answer(self, size_bytes: int, decode: "Decode[Answer]") -> Answer:
         """Return the encoded answer to a request of a size; raises InvalidInput or Overloaded."""
-        if size_bytes > SMALL_BYTES:
-            return await self._answer_large(size_bytes, decode)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def decode_if_wanted(engine: Engine) -> tuple[Batch, Encode[Answer]]:
@@ -92,25 +66,31 @@ class Service:
         return await future
 
     def submit(self, size_bytes: int, decode: "Decode[Answer]", deliver: Deliver) -> None:
-        """Have `deliver` called with the answer to a small request, or with its error."""
+        """Have `deliver` called with the answer to a request of a size, or with its error."""
         try:
-            self._together.submit(size_bytes, decode, deliver)
+            if size_bytes > SMALL_BYTES:
+                self._submit_large(size_bytes, decode, deliver)
+            else:
+                self._together.submit(size_bytes, decode, deliver)
         except Overloaded as error:
             deliver(error)
 
-    async def _answer_large(self, size_bytes: int, decode: "Decode[Answer]") -> Answer:
+    def _submit_large(self, size_bytes: int, decode: "Decode[Answer]", deliver: Deliver) -> None:
         self._large.add(size_bytes)
-        loop, since = asyncio.get_running_loop(), perf_counter()
-        work = partial(self._answer_beside, self._steps, size_bytes, since, decode)
-        try:
-            return await loop.run_in_executor(self._beside, work)
-        finally:
-            self._large.remove(1, size_bytes)
+        work = partial(self._answer_large, self._steps, size_bytes, perf_counter(), decode)
+        answering = asyncio.get_running_loop().run_in_executor(self._beside, work)
 
-    def _answer_beside(
+        def answered(done: "asyncio.Future[Answer]") -> None:
+            self._large.remove(1, size_bytes)
+            deliver(done.exception() or done.result())
+
+        answering.add_done_callback(answered)
+
+    def _answer_large(
         self, steps: Steps, size_bytes: int, since: float, decode: "Decode[Answer]"
     ) -> Answer:
-        self._large.check_age(since)
+        if self._large.is_late(since):
+            raise Overloaded
         start = perf_counter()
         batch, encode = steps.decode(decode)
         answer = steps.encode(steps.predict(batch), encode)

@@ -69,14 +69,13 @@ class Together:
         since, taken = self._since, self._next()
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._run)
-        self._backlog.remove(len(taken), sum(request.size_bytes for request in taken))
-        timely = [request for request in taken if self._is_timely(request)]
+        self._backlog.remove(len(taken), _size_bytes(taken))
+        timely = [request for request in taken if not self._refuse_late(request)]
         self._answer([decoded for request in timely if (decoded := self._decode(request))])
         now = perf_counter()
         if timely:
             # What was read since the last run is part of what a request takes.
-            size_bytes = sum(request.size_bytes for request in timely)
-            self._backlog.learn(len(timely), size_bytes, now - since)
+            self._backlog.learn(len(timely), _size_bytes(timely), now - since)
         self._since = now
 
     def _next(self) -> list[_Waiting]:
@@ -88,13 +87,12 @@ class Together:
             size_bytes += taken[-1].size_bytes
         return taken
 
-    def _is_timely(self, request: _Waiting) -> bool:
-        try:
-            self._backlog.check_age(request.since)
-        except Overloaded as error:
-            _deliver(request.deliver, error)
-            return False
-        return True
+    def _refuse_late(self, request: _Waiting) -> bool:
+        """Tell whether a request has waited too long; it is told then."""
+        is_late = self._backlog.is_late(request.since)
+        if is_late:
+            _deliver(request.deliver, Overloaded())
+        return is_late
 
     def _decode(self, request: _Waiting) -> _Decoded | None:
         try:
@@ -126,6 +124,10 @@ class Together:
         except Exception as error:  # noqa: BLE001 - it is the request's own
             answer = error
         _deliver(request.deliver, answer)
+
+
+def _size_bytes(requests: list[_Waiting]) -> int:
+    return sum(request.size_bytes for request in requests)
 
 
 def _deliver(deliver: Deliver, outcome: object) -> None:

@@ -1,7 +1,7 @@
 """Running the real helm on the chart."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.paths import CHART
@@ -14,6 +14,10 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
 
 
-def template(*sets: str, release: str = "energy") -> subprocess.CompletedProcess[str]:
+def template(
+    *sets: str, release: str = "energy", apis: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Render the chart as for a cluster that has the named types beside Kubernetes' own."""
     options = [option for value in sets for option in ("--set", value)]
+    options += [f"--api-versions={api}" for api in apis]
     return helm("template", release, str(CHART), "--namespace", "plant", *options)

@@ -1,5 +1,6 @@
 import re
 import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -7,6 +8,13 @@ import pytest
 from predictor.serving.settings import NAMES
 from tests.chart.helm import Objects, Render, helm, template
 from tests.paths import CHART, ROOT
+
+DIGEST = f"sha256:{'0' * 64}"
+SERVING = {
+    "app.kubernetes.io/name": "energy-predictor",
+    "app.kubernetes.io/instance": "energy",
+    "component": "predictor",
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +40,12 @@ def test_helm_finds_nothing_to_complain_of() -> None:
     assert result.returncode == 0, result.stdout
 
 
-def test_by_default_there_is_an_inference_service_with_its_autoscaler_and_its_test(
+def test_by_default_there_are_the_pods_and_what_keeps_them(
     render: Render,
 ) -> None:
-    assert set(render()) == {"InferenceService", "HorizontalPodAutoscaler", "Pod"}
+    beside = {"HorizontalPodAutoscaler", "PodDisruptionBudget", "ServiceAccount", "Pod"}
+    assert set(render()) == {"InferenceService", *beside}
+    assert set(render("kserve.enabled=false")) == {"Deployment", "Service", *beside}
 
 
 def test_the_inference_service_is_in_standard_mode_with_an_autoscaler_of_the_charts(
@@ -59,7 +69,8 @@ def test_no_label_of_the_inference_service_changes_with_the_chart(objects: Objec
 
 
 def test_a_pod_may_take_two_cpus_and_two_gibibytes(container: dict[str, Any]) -> None:
-    assert container["resources"]["limits"] == {"cpu": "2", "memory": "2Gi"}
+    limits = container["resources"]["limits"]
+    assert (limits["cpu"], limits["memory"]) == ("2", "2Gi")
 
 
 def test_startup_readiness_and_liveness_are_asked_over_http(container: dict[str, Any]) -> None:
@@ -152,10 +163,7 @@ def test_the_autoscaler_is_quick_up_and_slow_down(objects: Objects) -> None:
 
 def test_a_pod_monitor_selects_the_pods_that_kserve_makes(objects: Objects) -> None:
     spec = objects["PodMonitor"]["spec"]
-    assert spec["selector"]["matchLabels"] == {
-        "serving.kserve.io/inferenceservice": "energy",
-        "component": "predictor",
-    }
+    assert spec["selector"]["matchLabels"] == SERVING
     [endpoint] = spec["podMetricsEndpoints"]
     assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
 
@@ -169,9 +177,16 @@ def test_the_image_is_the_charts_unless_another_tag_is_named(render: Render) -> 
     for sets, image in (
         ((), "energy-predictor:0.1.0"),
         (("image.repository=r.example/e", "image.tag=v7"), "r.example/e:v7"),
+        (("image.tag=v7", f"image.digest={DIGEST}"), f"energy-predictor@{DIGEST}"),
     ):
         [container] = render(*sets)["InferenceService"]["spec"]["predictor"]["containers"]
         assert container["image"] == image
+
+
+def test_the_readme_has_every_value() -> None:
+    command = [sys.executable, str(CHART.parent / "readme"), "--check"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_rendering_is_a_pure_function() -> None:
@@ -197,7 +212,12 @@ def test_a_release_that_kserve_could_not_name_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("replicas=3", "additional properties 'replicas' not allowed"),
+        ("replica=3", "additional properties 'replica' not allowed"),
+        ("image.digest=sha256:1", "does not match pattern"),
+        ("bundle.source=cloud", "value must be one of"),
+        ("bundle.path=../secrets", "does not match pattern"),
+        ("auth.jwt.jwksUrl=file:///etc/keys", "does not match pattern"),
+        ("rollout.maxSurge=half", "does not match pattern"),
         ("image.name=x", "additional properties 'name' not allowed"),
         ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
         ("autoscaling.minReplicas=two", "got string, want integer"),
@@ -210,7 +230,6 @@ def test_a_release_that_kserve_could_not_name_is_refused(name: str) -> None:
         ("workers=-1", "minimum: got -1, want 0"),
         ("workers=1025", "maximum: got 1,025, want 1,024"),
         ("shutdown.preStopSleepSeconds=0", "minimum: got 0, want 1"),
-        ("autoscaling.maxReplicas=1", "autoscaling.maxReplicas is below autoscaling.minReplicas"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused(option: str, message: str) -> None:

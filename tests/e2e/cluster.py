@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.paths import CHART
@@ -18,7 +19,11 @@ SERVICE = f"{RELEASE}-predictor"
 WAIT_SECONDS = 420
 POLL_SECONDS = 0.5
 
+# KServe's pods and the Deployment's.
+SERVING = f"app.kubernetes.io/instance={RELEASE},component=predictor"
+
 Object = dict[str, Any]
+Values = Mapping[str, str]
 
 
 def run(*command: str, stdin: str | None = None) -> str:
@@ -41,6 +46,19 @@ def raw(path: str) -> Object:
     return found
 
 
+def options(image: str, others: Values | None = None) -> list[str]:
+    """Return helm's options for an image: two pods, so small that two releases fit on a laptop."""
+    repository, tag = image.rsplit(":", 1)
+    values = {
+        "image.repository": repository,
+        "image.tag": tag,
+        "resources.requests.cpu": "100m",
+        "autoscaling.maxReplicas": "2",
+        **(others or {}),
+    }
+    return [option for key, value in values.items() for option in ("--set", f"{key}={value}")]
+
+
 @dataclass(frozen=True)
 class Namespace:
     name: str
@@ -55,36 +73,41 @@ class Namespace:
     def helm(self, *arguments: str) -> str:
         return run("helm", "--namespace", self.name, *arguments)
 
-    def install(self, image: str, others: Mapping[str, str] | None = None) -> None:
-        """Install the chart and wait for its pods, two by the autoscaler's minimum."""
-        repository, tag = image.rsplit(":", 1)
-        values = {
-            "image.repository": repository,
-            "image.tag": tag,
-            "podMonitor.enabled": "true",
-            # Two releases at once fit on a laptop's node, also while their pods start.
-            "resources.requests.cpu": "100m",
-            "autoscaling.maxReplicas": "2",
-            **(others or {}),
-        }
-        options = [
-            option for key, value in values.items() for option in ("--set", f"{key}={value}")
-        ]
-        self.helm("install", RELEASE, str(CHART), *options)
-        wait_for(self._has_deployment, "KServe to make the Deployment")
+    def install(self, image: str, others: Values | None = None, chart: Path = CHART) -> None:
+        """Install the chart and wait for its pods."""
+        self.helm("install", RELEASE, str(chart), *options(image, others))
         self.rolled_out()
 
-    def _has_deployment(self) -> bool:
-        return bool(self.kubectl("get", "deployment", DEPLOYMENT, "--ignore-not-found"))
+    def upgrade(self, image: str, others: Values | None = None) -> None:
+        """Upgrade to the chart with other values, and wait until its pods have taken over."""
+        self.upgrade_only(image, others)
+        self.rolled_out()
+
+    def upgrade_only(self, image: str, others: Values | None = None) -> None:
+        """Upgrade to the chart with other values, whatever becomes of it."""
+        self.helm("upgrade", RELEASE, str(CHART), *options(image, others))
 
     def rolled_out(self) -> None:
+        """Wait for the pods of what was installed last."""
+        wait_for(self._is_newest, "KServe to make the Deployment")
         timeout = f"--timeout={WAIT_SECONDS}s"
         self.kubectl("rollout", "status", f"deployment/{DEPLOYMENT}", timeout)
 
+    def _is_newest(self) -> bool:
+        """Whether the Deployment is there, and of the newest InferenceService if there is one."""
+        ignore = ("--ignore-not-found", "--output=json")
+        deployment = self.kubectl("get", "deployment", DEPLOYMENT, *ignore)
+        service = self.kubectl("get", "inferenceservice", RELEASE, *ignore)
+        if not deployment or not service:
+            return bool(deployment)
+        made = json.loads(deployment)["spec"]["template"]["metadata"].get("annotations", {})
+        asked = json.loads(service)["spec"]["predictor"].get("annotations", {})
+        return bool(made.get("checksum/pod") == asked.get("checksum/pod"))
+
     def pods(self) -> list[Object]:
-        selector = f"serving.kserve.io/inferenceservice={RELEASE}"
-        pods: list[Object] = self.get("pods", "--selector", selector)["items"]
-        return pods
+        """Return the serving pods that are not being deleted."""
+        pods = self.get("pods", "--selector", SERVING)["items"]
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
     def execute(self, *command: str) -> str:
         """Run a command in one of the serving pods."""

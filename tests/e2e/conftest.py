@@ -9,7 +9,8 @@ import pytest
 from predictor.bundle import Manifest
 from tests.e2e.cluster import Namespace, run
 
-RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
+# What makes the pods: KServe, or a Deployment of the chart's own.
+RENDERINGS = {"kserve": {}, "deployment": {"kserve.enabled": "false"}}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,12 +24,12 @@ def image(request: pytest.FixtureRequest) -> str:
 
 
 @contextmanager
-def _namespace() -> Iterator[Namespace]:
-    """Yield a namespace that takes no pod but a restricted one, and is gone afterwards."""
+def new_namespace(level: str = "restricted") -> Iterator[Namespace]:
+    """Yield a namespace that takes no pod but of a Pod Security level, and is gone afterwards."""
     name = f"energy-e2e-{uuid4().hex[:8]}"
     run("kubectl", "create", "namespace", name)
     try:
-        run("kubectl", "label", "namespace", name, RESTRICTED)
+        run("kubectl", "label", "namespace", name, f"pod-security.kubernetes.io/enforce={level}")
         yield Namespace(name)
     finally:
         run("kubectl", "delete", "namespace", name)
@@ -36,15 +37,27 @@ def _namespace() -> Iterator[Namespace]:
 
 @pytest.fixture
 def empty_namespace() -> Iterator[Namespace]:
-    with _namespace() as namespace:
+    with new_namespace() as namespace:
         yield namespace
 
 
+@pytest.fixture(scope="session", params=RENDERINGS)
+def rendering(request: pytest.FixtureRequest) -> dict[str, str]:
+    return RENDERINGS[request.param]
+
+
 @pytest.fixture(scope="session")
-def namespace(image: str) -> Iterator[Namespace]:
+def thorough(rendering: dict[str, str], *, is_long: bool) -> None:
+    """Leave the chart's own Deployment, whose pods are the same, to the long form."""
+    if rendering and not is_long:
+        pytest.skip("of the chart's own Deployment only in the long form")
+
+
+@pytest.fixture(scope="session")
+def namespace(image: str, rendering: dict[str, str]) -> Iterator[Namespace]:
     """Yield a namespace in which the chart is installed and its pods are ready."""
-    with _namespace() as namespace:
-        namespace.install(image)
+    with new_namespace() as namespace:
+        namespace.install(image, {"podMonitor.enabled": "true", **rendering})
         yield namespace
 
 

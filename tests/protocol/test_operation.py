@@ -16,6 +16,9 @@ from predictor.contract import Row
 from predictor.training.pipeline import Trained
 from tests.keys import key_pair
 from tests.protocol.process import PREDICTOR, START_SECONDS, events, running
+from tests.protocol.raw import Connection
+from tests.protocol.security.asking import until
+from tests.protocol.test_express import JSON, post, v1
 
 PREDICT = "/v1/models/energy:predict"
 SERVICE = "/inference.GRPCInferenceService"
@@ -57,6 +60,19 @@ def test_requests_and_rows_are_counted_as_they_were_sent(client: httpx.Client, r
     assert not any("made" in label for _, labels in after for label in labels)
 
 
+def test_requests_in_flight_are_counted_until_they_are_answered(
+    client: httpx.Client, row: Row
+) -> None:
+    in_flight = "predictor_requests_in_flight", ("http",)
+    request = post(PREDICT.encode(), v1(row), JSON)
+    with Connection(str(client.base_url)) as connection:
+        connection.send(request[:-1])
+        until(lambda: samples(client)[in_flight] == 1)
+        connection.send(request[-1:])
+        assert connection.answer().status == 200
+        until(lambda: samples(client)[in_flight] == 0)
+
+
 def test_the_served_version_is_a_metric(client: httpx.Client, bundle_folder: Path) -> None:
     version = bundle.read(bundle_folder).manifest.version
     assert samples(client)["predictor_model_info", ("energy", "external", version)] == 1
@@ -80,6 +96,14 @@ def test_check_compares_a_server_with_a_bundle(
 ) -> None:
     assert cli.main(["check", f"{client.base_url}/", "--bundle", str(bundle_folder)]) == 0
     assert "predicts all 32 golden rows" in capsys.readouterr().out
+
+
+def test_check_without_a_bundle_names_the_version_that_is_served(
+    client: httpx.Client, bundle_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["check", str(client.base_url), "--no-bundle"]) == 0
+    version = bundle.read(bundle_folder).manifest.version
+    assert capsys.readouterr().out.endswith(f"is ready and serves version {version}\n")
 
 
 @pytest.mark.parametrize("end", ["predictions", "lower", "upper"])

@@ -1,11 +1,13 @@
 """More than can be done in time: what is too much is refused, and nothing else suffers."""
 
 import asyncio
+import os
 import re
 import resource
+import signal
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -171,3 +173,70 @@ def test_large_requests_that_never_end_keep_no_small_one_out(bundle_folder: Path
             connection = stack.enter_context(Connection(server.url))
             connection.send(post(V1, v1(row), JSON))
             assert connection.answer().status == 200
+
+
+@contextmanager
+def on_one_cpu() -> Iterator[None]:
+    """Have what is started meanwhile use one CPU, and so one thread for large requests."""
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cpus)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cpus)
+
+
+def turn(server: Server) -> None:
+    """Let the event loop read what has come."""
+    for _ in range(3):
+        assert httpx.get(f"{server.url}/v2/health/live", timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize("way", ["short", "long"])
+def test_no_large_request_is_computed_whose_client_has_gone(
+    bundle_folder: Path, row: Row, way: str
+) -> None:
+    """While the one thread for large requests has much to do, others come, and go."""
+    much, many = 150_000, 1000
+    of_way = post if way == "short" else chunked
+    roomy = {
+        "MAX_WAIT_SECONDS": "60",
+        "MAX_ROWS": str(much),
+        "MAX_BODY_BYTES": str(1 << 26),
+        "MAX_BUFFERED_BYTES": str(1 << 30),
+    }
+    with (
+        on_one_cpu(),
+        running(bundle_folder, **roomy) as server,
+        Connection(server.url) as busy,
+        Connection(server.url) as last,
+    ):
+        busy.send(post(V1, v1(*[row] * much), JSON))
+        with ExitStack() as stack:
+            for _ in range(20):
+                gone = stack.enter_context(Connection(server.url))
+                gone.send(of_way(V1, v1(*[row] * many), JSON))
+                gone.reset_at_close()
+            turn(server)
+        turn(server)
+        last.send(of_way(V1, v1(*[row] * many), JSON))
+        assert (busy.answer().status, last.answer().status) == (200, 200)
+        metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
+    assert f'predictor_rows_total{{model_name="energy"}} {much + many}.0' in metrics
+    assert 'code="503"' not in metrics
+
+
+def test_what_came_in_one_moment_is_bounded_too(bundle_folder: Path, row: Row) -> None:
+    """Bodies are counted as they are read, before any of their requests is begun."""
+    part = chunked(V1, v1(*[row] * 1000), JSON)[:60_000]
+    limit = {"MAX_BUFFERED_BYTES": str(20 * len(part))}
+    with running(bundle_folder, **limit) as server, ExitStack() as stack:
+        connections = [stack.enter_context(Connection(server.url)) for _ in range(40)]
+        os.kill(server.process.pid, signal.SIGSTOP)  # so that all comes in one turn
+        for connection in connections:
+            connection.send(part)
+        os.kill(server.process.pid, signal.SIGCONT)
+        refused = connections[-1].answer()
+        assert (refused.status, refused.body) == (503, TOO_MUCH)
+        metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
+        assert 'predictor_connections_cut_total{reason="full"} 2' in metrics

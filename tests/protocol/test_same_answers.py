@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from predictor.contract import Row
+from predictor.serving.backlog import SMALL_BYTES
 from predictor.serving.grpc.inference_pb2 import ModelInferResponse
-from predictor.serving.service import SMALL_BYTES
 from predictor.training.columns import CONTRACT
 from tests import generated
 from tests.fuzz.decoders import columns, matrix, message, packed

@@ -20,6 +20,12 @@
 {{- fail (printf "%s.enabled and kserve.enabled are both true: KServe makes the route of an InferenceService" $key) }}
 {{- end }}
 {{- end }}
+{{- if and $v.ingress.enabled (not $v.ingress.hosts) }}
+{{- fail "ingress.enabled is true, but ingress.hosts, which it is for, is empty" }}
+{{- end }}
+{{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) }}
+{{- fail "httpRoute.enabled is true, but httpRoute.parentRefs, its Gateways, is empty" }}
+{{- end }}
 
 {{- with $v.autoscaling }}
 {{- if and .enabled $v.keda.enabled }}
@@ -102,7 +108,7 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- if and $v.rateLimit.burst (not $v.rateLimit.requestsPerSecond) }}
+{{- if and $v.rateLimit.burst (not (float64 $v.rateLimit.requestsPerSecond)) }}
 {{- fail "rateLimit.burst is set, but rateLimit.requestsPerSecond is 0" }}
 {{- end }}
 

@@ -42,7 +42,7 @@ TLS_KEY_FILE: /etc/predictor/tls/tls.key
 {{- if $v.tls.clientCA.configMapName }}
 TLS_CLIENT_CA_FILE: /etc/predictor/client-ca/{{ $v.tls.clientCA.key }}
 {{- end }}
-{{- if $v.rateLimit.requestsPerSecond }}
+{{- if float64 $v.rateLimit.requestsPerSecond }}
 RATE_LIMIT: {{ $v.rateLimit.requestsPerSecond | quote }}
 RATE_BURST: {{ $v.rateLimit.burst | quote }}
 {{- end }}
@@ -172,12 +172,18 @@ volumes:
 {{- end }}
 {{- end }}
 
-{{/* The annotations of the serving pods. */}}
+{{/* The annotations of the serving pods. By the checksum of all that KServe makes them of one can tell
+     whether its Deployment is of the InferenceService as it is now; no field of either says so. */}}
 {{- define "energy.podAnnotations" -}}
+{{- $v := .Values }}
 {{- $own := dict }}
+{{- if $v.kserve.enabled }}
+{{- $made := list (include "energy.pod" .) $v.podLabels $v.podAnnotations $v.labels $v.kserve (or $v.autoscaling.enabled $v.keda.enabled) }}
+{{- $own = dict "checksum/pod" (toJson $made | sha256sum) }}
+{{- end }}
 {{- if .Values.scrapeAnnotations.enabled }}
 {{- $scheme := ternary "https" "http" (ne .Values.tls.secretName "") }}
-{{- $own = dict "prometheus.io/scrape" "true" "prometheus.io/port" "8080" "prometheus.io/path" "/metrics" "prometheus.io/scheme" $scheme }}
+{{- $own = merge $own (dict "prometheus.io/scrape" "true" "prometheus.io/port" "8080" "prometheus.io/path" "/metrics" "prometheus.io/scheme" $scheme) }}
 {{- end }}
 {{- toYaml (merge (dict) .Values.podAnnotations $own) }}
 {{- end }}

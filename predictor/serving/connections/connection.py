@@ -5,6 +5,7 @@ from typing import Any
 import httptools
 from starlette.exceptions import HTTPException
 
+from predictor.serving.backlog import Buffers, Hold
 from predictor.serving.connections import framing
 from predictor.serving.connections.ending import ANSWER, BODY, CLOSING, HEAD, IDLE, REFUSED, Ending
 from predictor.serving.connections.framing import SLICE_BYTES
@@ -19,11 +20,17 @@ NOTHING_MORE = HTTPException(400, "the connection is closing")  # which nobody i
 class Connection(Ending):
     """A connection of a client that may send anything."""
 
-    __slots__ = ("_body_bytes", "_framing_bytes", "_is_chunked")
+    __slots__ = ("_body_bytes", "_buffers", "_framing_bytes", "_is_chunked")
 
-    def __init__(self, watch: Watch, **uvicorns: Any) -> None:  # noqa: ANN401 - they are handed on
-        """Take the clock of all connections."""
+    def __init__(
+        self,
+        watch: Watch,
+        buffers: Buffers,
+        **uvicorns: Any,  # noqa: ANN401 - they are handed on
+    ) -> None:
+        """Take the clock of all connections, and where their bodies are held."""
         super().__init__(watch, **uvicorns)
+        self._buffers = buffers
         self._is_chunked = False
         self._framing_bytes = 0  # since the last of a body
         self._body_bytes = 0  # still to come, if it was said
@@ -99,6 +106,7 @@ class Connection(Ending):
         self.headers = []  # for trailers, which are no headers of the request
         self._is_chunked = b"transfer-encoding" in headers
         self._body_bytes = int(headers.get(b"content-length", b"0"))
+        self.cycle.hold = Hold(self._buffers, self._body_bytes)  # type: ignore[attr-defined]
         if parser.should_upgrade():
             self.cycle.keep_alive = False
         self.phase = BODY
@@ -109,6 +117,9 @@ class Connection(Ending):
         """Take a part of a body."""
         self._framing_bytes = 0
         self._body_bytes -= len(body)
+        cycle: Any = self.cycle
+        if not cycle.response_complete:  # else it is thrown away
+            cycle.hold.take(len(body))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -125,7 +136,8 @@ class Connection(Ending):
         self.server_state.total_requests += 1
         if self._running is not None:
             self._running.body.clear()  # which a refusal has not read
-            self._running = None
+            self._running.hold.give_back()
+            self._running = self._task = None
         if self.phase is CLOSING:
             return
         if self.pipeline:

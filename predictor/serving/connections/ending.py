@@ -12,6 +12,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from predictor.serving import metrics
+from predictor.serving.backlog import Overloaded
 from predictor.serving.connections.farewell import Lingering
 from predictor.serving.connections.watch import Phase, Watch
 from predictor.serving.observability.arrivals import REQUEST_ID, arrived
@@ -23,7 +24,7 @@ IDLE, HEAD, BODY, ANSWER, REFUSED, CLOSING = Phase
 LINGER_SECONDS = 1.0
 LAST_LINGER_SECONDS = 0.3
 LINGER_BYTES = 1024 * 1024
-REASONS = {408: "late", 503: "ending"}
+REASONS = {408: "late", 503: "ending"}  # by the status, where it tells
 
 
 class _Flow(FlowControl):
@@ -47,6 +48,7 @@ class Ending(HttpToolsProtocol):
         "_made_last",
         "_refusal",
         "_running",
+        "_task",
         "_thrown_bytes",
         "_transport",
         "_watch",
@@ -63,6 +65,7 @@ class Ending(HttpToolsProtocol):
         self._is_ending = watch.is_draining
         self._made_last: Any = None  # the cycle of the last request, if it is last for our sake
         self._running: Any = None  # the cycle of the request that ASGI is answering
+        self._task: asyncio.Task[None] | None = None  # by which it does
         self._held = b""  # behind requests that are not answered
         self._refusal = b""  # to be sent behind the answers before it
         self._thrown_bytes = 0  # of what came too late
@@ -86,17 +89,24 @@ class Ending(HttpToolsProtocol):
         if self._closer is not None:
             self._closer.cancel()
         self._held, self.flow.is_held = b"", False  # type: ignore[attr-defined] # it is a _Flow
+        for cycle, _ in self.pipeline:
+            _abandon(cycle)
         self.pipeline.clear()
         if self._running is not None:  # uvicorn tells only the newest
-            self._running.disconnected = True
-            self._running.message_event.set()
+            _abandon(self._running)
             self._running = None
+        if self._task is not None:  # nobody waits for what it does
+            self._task.cancel()
+            self._task = None
         super().connection_lost(exc)
         self.transport = self._transport
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        """Have ASGI answer a request, as uvicorn does, by a task that can be cancelled."""
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        self._task = self.loop.create_task(cycle.run_asgi(app))
+        self._task.add_done_callback(self.tasks.discard)
+        self.tasks.add(self._task)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Go on to write if the client has ended only its own side."""
@@ -174,7 +184,8 @@ class Ending(HttpToolsProtocol):
             return
         arrival = arrived(None, None)
         refusal = refused(error, "parsing a request", arrival, invalid_input=400)
-        metrics.CONNECTIONS_CUT.labels(REASONS.get(refusal.status, "malformed")).inc()
+        reason = REASONS.get(refusal.status, "malformed")
+        metrics.CONNECTIONS_CUT.labels("full" if isinstance(error, Overloaded) else reason).inc()
         found = (REQUEST_ID, arrival.request_id)
         words, was = self.encoded(refusal, found, keep_alive=False), self.phase
         self.phase, self._held = REFUSED, b""
@@ -185,16 +196,14 @@ class Ending(HttpToolsProtocol):
         elif was is HEAD:
             self._refusal = words
         elif was is BODY and self.pipeline:
-            self.pipeline.popleft()
+            _abandon(self.pipeline.popleft()[0])
             self._refusal = words
         elif self.pipeline or not is_owed or cycle.response_started:
             if self._running is not None:  # it must not write behind the farewell
-                self._running.disconnected = True
-                self._running.message_event.set()
+                _abandon(self._running)
             self.transport.close()
         else:
-            cycle.disconnected = True
-            cycle.message_event.set()
+            _abandon(cycle)
             self._end_with(words)
 
     def _end_with(self, words: bytes) -> None:
@@ -229,3 +238,10 @@ class Ending(HttpToolsProtocol):
             headers.append((b"connection", b"close"))
         lines = [b"%b: %b\r\n" % header for header in headers]
         return b"".join([STATUS_LINE[response.status], *lines, b"\r\n", response.body])
+
+
+def _abandon(cycle: Any) -> None:  # noqa: ANN401 - uvicorn's own, or the short way's
+    """Tell a request's application that its client is gone, and let go of its body."""
+    cycle.disconnected = True
+    cycle.message_event.set()
+    cycle.hold.give_back()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from predictor.serving import metrics
 from predictor.serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ class Phase(IntEnum):
     ANSWER = 3
     REFUSED = 4
     CLOSING = 5
+
+
+ASKED = frozenset({Phase.HEAD, Phase.BODY, Phase.ANSWER, Phase.REFUSED})
 
 
 def _nobody() -> None:
@@ -92,6 +96,9 @@ class Watch:
     def _sweep(self) -> None:
         asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
         self.tick += 1
+        # Looked at here, it costs a request nothing.
+        asked = sum(connection.phase in ASKED for connection in self.open)
+        metrics.IN_FLIGHT.labels("http").set(asked)
         for connection in list(self.open):
             limit = self._limits[connection.phase]
             # A tick is not whole when it is noted, so it is never too early.

@@ -16,8 +16,9 @@ from predictor import __version__
 from predictor.bundle import Manifest
 from predictor.contract import quote
 from predictor.errors import InvalidInput, SettingsError
+from predictor.serving import metrics
 from predictor.serving.access import answered
-from predictor.serving.backlog import Overloaded
+from predictor.serving.backlog import Hold, Overloaded
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.tensors import PLATFORM, SERVER_NAME, metadata
 from predictor.serving.engine import Engine
@@ -39,6 +40,8 @@ STREAMS = 256
 METADATA_BYTES = 16 * 1024
 KEEP_ALIVE_SECONDS = 60
 PING_SECONDS = 10
+
+IN_FLIGHT = metrics.IN_FLIGHT.labels("grpc")
 
 logger = logging.getLogger(__name__)
 
@@ -86,9 +89,13 @@ class _Inference:
     async def model_infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
         decode = partial(_decode, self._service, request)
         size_bytes = request.ByteSize()
-        with self._service.arriving(size_bytes) as take:
-            take(size_bytes)
+        self._service.check_room(size_bytes)
+        hold = Hold(self._service.buffers)
+        try:
+            hold.take(size_bytes)
             return await self._service.answer(size_bytes, decode)
+        finally:
+            hold.give_back()
 
 
 def _decode(
@@ -177,7 +184,8 @@ def _method(name: str, handler: Handler, calls: Calls) -> "grpc.RpcMethodHandler
     async def respond(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         calls.count += 1
         arrival = arrived_with(context.invocation_metadata())
-        code, answer = await _answer(route, handler, request_type, request, arrival)
+        with IN_FLIGHT.track_inprogress():
+            code, answer = await _answer(route, handler, request_type, request, arrival)
         answered(route, "GRPC", code.name, arrival)
         context.set_trailing_metadata(arrival.metadata)
         if isinstance(answer, str):

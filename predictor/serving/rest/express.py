@@ -1,10 +1,10 @@
 """The short way for the requests that are most of the load: past ASGI, no task, no framework.
 
 uvicorn reads HTTP, and keeps connections, as for every request. A request for a prediction that is
-complete, small and of the usual form is decoded where uvicorn would have made it a task. It is then
-predicted together with all that arrived in the same turn of the event loop, and answered in one
-write. Whatever is unusual about a request or its connection sends it the long way, through ASGI,
-where it gets the same answer.
+complete and of the usual form is handed on where uvicorn would have made it a task. A small one is
+predicted together with all that arrived in the same turn of the event loop, and each is answered in
+one write. Whatever is unusual about a request or its connection sends it the long way, through
+ASGI, where it gets the same answer.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from predictor.serving.access import answered
-from predictor.serving.backlog import ClientGone, Overloaded
+from predictor.serving.backlog import ClientGone, Hold, Overloaded
 from predictor.serving.connections.connection import Connection
 from predictor.serving.connections.ending import ANSWER, BODY
 from predictor.serving.connections.framing import HEADERS
@@ -25,7 +25,7 @@ from predictor.serving.rest.http import JSON_TYPE, Request, Response, gather, re
 from predictor.serving.rest.routes import Predict
 from predictor.serving.security.asgi import PEER, peer_of
 from predictor.serving.security.gate import Gate
-from predictor.serving.service import SMALL_BYTES, Service
+from predictor.serving.service import Service
 from predictor.serving.steps import Encode
 
 UNUSUAL = frozenset({b"content-encoding", b"expect", b"transfer-encoding", b"upgrade"})
@@ -44,8 +44,9 @@ class _Cycle:
     message_event = _Nobody()
     response_started = False  # until it is complete
 
-    def __init__(self, arrival: Arrival) -> None:
+    def __init__(self, arrival: Arrival, hold: Hold) -> None:
         self.arrival = arrival
+        self.hold = hold
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = True
@@ -57,7 +58,6 @@ class ExpressProtocol(Connection):
     __slots__ = (
         "_arriving",
         "_gate",
-        "_held_bytes",
         "_limit_bytes",
         "_peer",
         "_refused",
@@ -75,13 +75,12 @@ class ExpressProtocol(Connection):
         **uvicorns: Any,  # noqa: ANN401 - they are handed on
     ) -> None:
         """Take the routes by their URLs, how large a body may be, and who may ask."""
-        super().__init__(watch, **uvicorns)
+        super().__init__(watch, service.buffers, **uvicorns)
         self._service = service
         self._routes = routes
         self._limit_bytes = limit_bytes
         self._gate = gate
         self._arriving: Request | None = None  # by the short way
-        self._held_bytes = 0  # of it
         self._refused: Overloaded | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -92,25 +91,20 @@ class ExpressProtocol(Connection):
             self.app_state = {**self.app_state, PEER: self._peer}
 
     def on_headers_complete(self) -> None:
-        """Begin a request, by the short way if it is as usual, and small or to be refused."""
+        """Begin a request, by the short way if it is as usual."""
         headers = dict(self.headers)
-        if not self._is_usual(headers):
-            super().on_headers_complete()
-            return
-        size_bytes = int(headers[b"content-length"])
-        has_room = self._service.has_room(size_bytes)
-        is_short = size_bytes <= SMALL_BYTES or not has_room
-        if is_short and self._may_pass(headers):
-            self._refused = None if has_room else Overloaded()
-            self._begin(headers, size_bytes)
+        if self._is_usual(headers) and self._may_pass(headers):
+            self._begin(headers, int(headers[b"content-length"]))
         else:
             super().on_headers_complete()
 
     def _begin(self, headers: dict[bytes, bytes], size_bytes: int) -> None:
         self._arriving = Request([], headers)
         self._body_bytes = size_bytes
+        self._refused = None if self._service.has_room(size_bytes) else Overloaded()
         arrival = arrived(headers.get(REQUEST_ID), headers.get(TRACEPARENT))
-        self.cycle = _Cycle(arrival)  # type: ignore[assignment] # as far as it is looked at
+        cycle: Any = _Cycle(arrival, Hold(self._service.buffers, size_bytes))
+        self.cycle = cycle
         self.phase = BODY
         if self._is_ending:
             self.let_end()
@@ -142,49 +136,47 @@ class ExpressProtocol(Connection):
             return
         self._body_bytes -= len(body)
         if self._refused is None:  # else it is thrown away, which costs least
-            self._hold(self._arriving, body)
+            cycle: Any = self.cycle
+            self._hold(self._arriving.parts, cycle.hold, body)
 
-    def _hold(self, arriving: Request, body: bytes) -> None:
+    def _hold(self, parts: list[bytes], hold: Hold, body: bytes) -> None:
         try:
-            self._service.buffers.take(len(body))
+            hold.take(len(body))
         except Overloaded:
             self._refused = Overloaded()  # a new one: what was raised holds the body
-            arriving.parts.clear()
-            self._service.buffers.give_back(self._held_bytes)
-            self._held_bytes = 0
+            parts.clear()
+            hold.give_back()
         else:
-            self._held_bytes += len(body)
-            arriving.parts.append(body)
-            if len(arriving.parts) > 1:
-                gather(arriving.parts)
+            parts.append(body)
+            if len(parts) > 1:
+                gather(parts)
 
     def on_message_complete(self) -> None:
-        """Have a request answered at the end of this turn of the event loop."""
+        """Have a request answered, a small one at the end of this turn of the event loop."""
         if self._arriving is None:
             super().on_message_complete()
             return
         route = self._routes[self.url]
         cycle: Any = self.cycle
         decode = partial(_decode, route, self._arriving, cycle)
-        size_bytes, self._arriving, self._held_bytes = self._held_bytes, None, 0
-        self._body_bytes = 0
-        deliver = partial(self._deliver, cycle, route.path, size_bytes)
+        deliver = partial(self._deliver, cycle, route.path)
+        self._arriving, self._body_bytes = None, 0
         self.phase = ANSWER
         if self._refused:
             deliver(self._refused)
         else:
-            self._service.submit(size_bytes, decode, deliver)
+            self._service.submit(cycle.hold.size_bytes, decode, deliver)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of what had arrived of a request."""
-        self._service.buffers.give_back(self._held_bytes)
-        self._arriving, self._held_bytes = None, 0
+        if self._arriving is not None:
+            cycle: Any = self.cycle
+            cycle.hold.give_back()
+            self._arriving = None
         super().connection_lost(exc)
 
-    def _deliver(
-        self, cycle: _Cycle, path: str, size_bytes: int, outcome: Response | Exception
-    ) -> None:
-        self._service.buffers.give_back(size_bytes)
+    def _deliver(self, cycle: _Cycle, path: str, outcome: Response | Exception) -> None:
+        cycle.hold.give_back()
         if isinstance(outcome, ClientGone):
             return
         if isinstance(outcome, Exception):

@@ -127,10 +127,8 @@ def declared_bytes(headers: dict[bytes, bytes]) -> int:
     return int(headers.get(b"content-length", b"0"))
 
 
-async def read(
-    receive: Receive, headers: dict[bytes, bytes], limit: int, take: Callable[[int], None]
-) -> Request:
-    """Return a request with its body, each part of which `take` is told the size of.
+async def read(receive: Receive, headers: dict[bytes, bytes], limit: int) -> Request:
+    """Return a request with its body.
 
     Raises HTTPException, 413, when it is over `limit` bytes, and ClientGone when the connection
     ends before it does.
@@ -145,7 +143,6 @@ async def read(
         size += len(parts[-1])
         if size > limit:
             raise _too_large(limit)
-        take(len(parts[-1]))
         gather(parts)
         if not message.get("more_body", False):
             return Request(parts, headers)

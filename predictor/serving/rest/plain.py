@@ -159,12 +159,12 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
     ) -> Response:
         limit = settings.max_body_bytes
         headers = http.headers_of(request.scope, limit)
-        with service.arriving(http.declared_bytes(headers)) as take:
-            received = await http.read(request.receive, headers, limit, take)
-            content = await service.answer(
-                received.size_bytes,
-                lambda engine: (decode(received.body), partial(encode, engine.manifest)),
-            )
+        service.check_room(http.declared_bytes(headers))
+        received = await http.read(request.receive, headers, limit)
+        content = await service.answer(
+            received.size_bytes,
+            lambda engine: (decode(received.body), partial(encode, engine.manifest)),
+        )
         return Response(content, media_type=http.JSON)
 
     @app.post("/predict", response_model=one, openapi_extra=_body(row, example), responses=ERRORS)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -62,10 +63,10 @@ def application(service: Service, settings: Settings, gate: Gate | None = None) 
     ) -> Response:
         limit = settings.max_body_bytes
         headers = http.headers_of(scope, limit, route.content_types)
-        with service.arriving(http.declared_bytes(headers)) as take:
-            request = await http.read(receive, headers, limit, take)
-            decode = partial(_decode, route, request, version)
-            return await service.answer(request.size_bytes, decode)
+        service.check_room(http.declared_bytes(headers))
+        request = await http.read(receive, headers, limit)
+        decode = partial(_decode, route, request, version)
+        return await service.answer(request.size_bytes, decode)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path, version, template = _split(scope["path"], model)
@@ -172,16 +173,17 @@ def _guarded(app: App) -> App:
 
         # RFC 9110, 9.3.2: HEAD is GET without the content, which uvicorn leaves out.
         asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-        try:
-            await app(asked, receive, sending)
-        except (ClientGone, asyncio.CancelledError):  # nobody waits for it any more
-            return
-        except Exception as error:  # noqa: BLE001 - it is logged
-            what = f"{scope['method']} {_route(asked)}"
-            refusal = http.refused(error, what, arrival, invalid_input=400)
-            if not status:
-                await refusal(scope, receive, sending)
-        answered(_route(asked), scope["method"], status, arrival)
+        with suppress(ClientGone, asyncio.CancelledError):  # nobody waits for it any more
+            try:
+                await app(asked, receive, sending)
+            except ClientGone:
+                raise
+            except Exception as error:  # noqa: BLE001 - it is logged
+                what = f"{scope['method']} {_route(asked)}"
+                refusal = http.refused(error, what, arrival, invalid_input=400)
+                if not status:
+                    await refusal(scope, receive, sending)
+            answered(_route(asked), scope["method"], status, arrival)
 
     return guarded
 

@@ -10,9 +10,9 @@ import grpc
 import httpx
 import numpy as np
 
-from predictor.contract import Row
 from predictor.serving.grpc import inference_pb2 as pb
 from predictor.training.columns import CONTRACT
+from tests.conftest import ROW
 from tests.protocol.process import Server
 from tests.protocol.security.credentials import Certified
 
@@ -25,16 +25,6 @@ STATUSES = {
     grpc.StatusCode.PERMISSION_DENIED: 403,
     grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
     grpc.StatusCode.UNAVAILABLE: 503,
-}
-ROW: Row = {
-    "lagging_reactive_power": 2.95,
-    "leading_reactive_power": 0,
-    "co2": 0,
-    "lagging_power_factor": 73.21,
-    "leading_power_factor": 100,
-    "nsm": 900,
-    "day_of_week": "Monday",
-    "load_type": "Light",
 }
 
 
@@ -109,6 +99,15 @@ class Client:
         """Return the one status that a key or token gets by all ways, or 0 if they disagree."""
         found = self.statuses({"Authorization": f"Bearer {key}"})
         return found.pop() if len(found) == 1 else 0
+
+
+def gets(server: Server, key: str, expected: int) -> bool:
+    """Tell whether a key or token gets a status from every worker, which new connections find."""
+    found = set()
+    for _ in range(6):
+        with Client(server) as client:
+            found.add(client.with_key(key))
+    return found == {expected}
 
 
 def until(condition: Callable[[], bool], seconds: float = SECONDS) -> None:

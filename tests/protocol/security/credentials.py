@@ -88,15 +88,23 @@ class Certified:
 
 
 def certified(
-    folder: Path, name: str, signer: Certified | None = None, *, subject: str | None = None
+    folder: Path,
+    name: str,
+    signer: Certified | None = None,
+    *,
+    subject: str | None = None,
+    names: tuple[str, ...] = (),
 ) -> Certified:
-    """Make a certificate for this host, by its own key or another; a subject may be empty."""
+    """Make a certificate for this host and others, by its own key or another's.
+
+    A subject may be empty.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     common = name if subject is None else subject
     subject_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)] if common else [])
     here = [
         x509.UniformResourceIdentifier(f"spiffe://plant/{name}"),
-        x509.DNSName("localhost"),
+        *(x509.DNSName(one) for one in ("localhost", *names)),
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
     ]
     now = datetime.now(UTC)

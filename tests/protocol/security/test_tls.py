@@ -9,6 +9,7 @@ from threading import Event, Thread
 import httpx
 import pytest
 
+from predictor import cli
 from tests.protocol.process import Server, running
 from tests.protocol.security.asking import SECONDS, Client, until
 from tests.protocol.security.credentials import Certified, certified, flip
@@ -198,6 +199,33 @@ def test_no_session_outlives_the_authority_of_its_certificate(
 
 
 @pytest.mark.parametrize("subject", ["alice", "", "carol\nERROR"])
+def test_check_shows_what_a_server_asks_for(
+    bundle_folder: Path, tmp_path: Path, authority: Certified, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `helm test` does, with a key, an authority and a certificate of its own."""
+    host = certified(tmp_path, "host", authority)
+    own = certified(tmp_path, "checker", authority)
+    wanted = put(tmp_path / "mounted", host) | {"TLS_CLIENT_CA_FILE": str(authority.cert_file)}
+    (tmp_path / "keys").write_text("checker a-key-of-the-checker\n")
+    (tmp_path / "credential").write_text("a-key-of-the-checker\n")
+    files = {
+        "--ca": authority.cert_file,
+        "--credential": tmp_path / "credential",
+        "--certificate": own.cert_file,
+        "--key": own.key_file,
+    }
+    with running(bundle_folder, API_KEYS_FILE=str(tmp_path / "keys"), **wanted) as server:
+        command = ["check", server.url, "--bundle", str(bundle_folder)]
+        options = [f"{name}={file}" for name, file in files.items()]
+        assert cli.main([*command, *options]) == 0
+        assert cli.main([*command, options[0], *options[2:]]) == 1
+        assert "401" in capsys.readouterr().err
+        assert cli.main([*command, *options[1:]]) == 1
+        assert "certificate verify failed" in capsys.readouterr().err
+        assert cli.main([*command, f"--ca={tmp_path / 'keys'}"]) == 1
+        assert "--ca, --certificate or --key is no PEM file" in capsys.readouterr().err
+
+
 def test_its_name_is_the_principal(
     mutual: Server, authority: Certified, tmp_path: Path, subject: str
 ) -> None:

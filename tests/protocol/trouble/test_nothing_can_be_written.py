@@ -46,6 +46,12 @@ def ended(before: tuple[str, ...], bundle_folder: Path) -> subprocess.CompletedP
     )
 
 
+def answers_and_ends(server: Server, row: Row) -> None:
+    assert all(server.answers(row) for _ in range(20))
+    server.process.terminate()
+    assert server.process.wait(START_SECONDS) == 0
+
+
 def children(server: Server) -> list[int]:
     pid = server.process.pid
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -71,9 +77,7 @@ def test_a_full_disk_under_the_log_stops_no_answer(
     with Path("/dev/full").open("wb", buffering=0) as full:
         surroundings = Surroundings(stderr=full, settings=LINES | {"WORKERS": workers})
         with running(bundle_folder, surroundings) as server:
-            assert all(server.answers(row) for _ in range(20))
-            server.process.terminate()
-            assert server.process.wait(START_SECONDS) == 0
+            answers_and_ends(server, row)
 
 
 @WORKERS
@@ -85,9 +89,7 @@ def test_a_log_that_nobody_reads_any_more_stops_no_answer(
     with running(bundle_folder, surroundings) as server:
         os.close(writer)
         os.close(reader)
-        assert all(server.answers(row) for _ in range(20))
-        server.process.terminate()
-        assert server.process.wait(START_SECONDS) == 0
+        answers_and_ends(server, row)
 
 
 @WORKERS

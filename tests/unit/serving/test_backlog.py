@@ -2,7 +2,15 @@
 
 import pytest
 
-from predictor.serving.backlog import EXPECTED_SHARE, REQUEST_BYTES, Backlog, Buffers, Overloaded
+from predictor.serving.backlog import (
+    EXPECTED_SHARE,
+    REQUEST_BYTES,
+    SMALL_BYTES,
+    Backlog,
+    Buffers,
+    Hold,
+    Overloaded,
+)
 
 ONE_SECOND = 10_000_000 - REQUEST_BYTES
 
@@ -49,12 +57,14 @@ def test_small_requests_and_large_ones_may_be_mixed_and_none_is_forgotten() -> N
 
 def test_no_more_is_held_than_allowed_and_what_is_refused_is_not_held() -> None:
     buffers = Buffers(100)
-    buffers.take(60)
+    one, other = Hold(buffers), Hold(buffers)
+    one.take(60)
     with pytest.raises(Overloaded):
-        buffers.take(41)
-    buffers.take(40)
-    buffers.give_back(100)
-    assert buffers.held_bytes == 0
+        other.take(41)
+    other.take(40)
+    one.give_back()
+    one.give_back()
+    assert buffers.held_bytes == other.size_bytes == 40
 
 
 def test_a_hiccup_of_a_moment_closes_nothing() -> None:
@@ -66,7 +76,18 @@ def test_a_hiccup_of_a_moment_closes_nothing() -> None:
 
 
 def test_large_requests_leave_room_for_small_ones() -> None:
-    buffers = Buffers(100)
-    buffers.take(75, is_large=True)
-    assert not buffers.has_room(1, is_large=True)
-    assert buffers.has_room(25, is_large=False)
+    buffers = Buffers(4 * SMALL_BYTES)
+    large = Hold(buffers, 2 * SMALL_BYTES)  # from its first byte on, for it is known
+    large.take(3 * SMALL_BYTES)
+    with pytest.raises(Overloaded):
+        large.take(1)
+    Hold(buffers).take(SMALL_BYTES)
+
+
+def test_a_request_of_unknown_size_is_large_when_so_much_has_come() -> None:
+    buffers = Buffers(4 * SMALL_BYTES)
+    unknown = Hold(buffers)
+    unknown.take(SMALL_BYTES)
+    unknown.take(2 * SMALL_BYTES)
+    with pytest.raises(Overloaded):
+        unknown.take(1)

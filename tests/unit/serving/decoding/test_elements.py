@@ -39,7 +39,7 @@ def strictly(datatype: str, shape: list[int], data: bytes) -> list[object] | str
     except (msgspec.DecodeError, UnicodeDecodeError):
         return "input x: data"
     if type(found) is not list:
-        return "input x: data: Expected `array`, got "
+        return "input x: data: "  # of a number that is out of range, msgspec says that instead
     if found and type(found[0]) is list:
         if len(shape) != 2 or any(type(row) is not list or len(row) != shape[1] for row in found):
             return f"input x: data are not nested as shape {shape} says"
