@@ -10,11 +10,12 @@ SBOM ?= dist/image.cdx.json
 EPOCH = 315532800
 SYFT = github.com/anchore/syft/cmd/syft@v1.54.0
 BIN = $(VENV)/bin
+SCAN = .scan-envs
 named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an image that Docker has, \
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test e2e manifests benchmark soak under-fire model-card \
+.PHONY: help run test format fuzz chart-test scan e2e manifests benchmark soak under-fire model-card \
 	proto lock wheel image-test image-size sbom clean
 
 help: ## Show what can be made
@@ -43,6 +44,11 @@ fuzz: $(VENV)/.dev $(BUNDLE)/bundle.json ## Fuzz each decoder with CASES cases, 
 
 chart-test: $(VENV)/.dev ## Test the chart with helm
 	$(BIN)/pytest tests/chart
+
+# checkov's environment comes after the other, for it has a detect-secrets of its own.
+scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile and the code; needs helm and Go
+	PATH="$(abspath $(SCAN)/code/bin):$(abspath $(SCAN)/chart/bin):$(abspath $(SCAN)/go):$$PATH" \
+		$(BIN)/pytest tests/scan
 
 e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has
 	$(BIN)/pytest tests/e2e --image $(IMAGE)
@@ -86,7 +92,7 @@ sbom: ## List the packages in IMAGE, as CycloneDX, into SBOM; needs Go
 	go run $(SYFT) scan $(named_image) --output cyclonedx-json=$(SBOM)
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Two steps, so that `make run` installs no more than it takes. The lock files agree with each other.
 $(VENV)/.run: requirements/train.txt pyproject.toml
@@ -97,4 +103,16 @@ $(VENV)/.run: requirements/train.txt pyproject.toml
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(PIP) --require-hashes -r $<
+	touch $@
+
+# Scanners, apart from what is tested and from each other, for their libraries exclude each other.
+$(SCAN)/.ready: $(wildcard requirements/scan-*.txt tests/scan/tools/*/go.*)
+	for env in chart code; do \
+		test -d $(SCAN)/$$env || $(PYTHON) -m venv $(SCAN)/$$env; \
+		$(SCAN)/$$env/bin/python -m pip install --quiet --disable-pip-version-check \
+			--require-hashes -r requirements/scan-$$env.txt || exit; \
+	done
+	for tool in tests/scan/tools/*; do \
+		(cd $$tool && GOBIN=$(abspath $(SCAN)/go) go install tool) || exit; \
+	done
 	touch $@

@@ -14,7 +14,7 @@ from predictor.conformance.subject import Subject
 SEMANTICS = "RFC 9110, HTTP Semantics"
 SENSITIVE = "CWE-209, Generation of Error Message Containing Sensitive Information"
 TRACES = (b"Traceback (most recent call last)", b'File \\"', b".py:")
-SECRET = "conformance-secret-5f3a9c"  # noqa: S105 - of nobody
+MARK = "conformance-mark-5f3a9c"  # of a header that no answer may show
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Protocol:
             with suppress(Skipped):
                 if case.invalid:
                     request = case.invalid(subject)
-                    headers = {**request.headers, "X-Conformance": SECRET}
+                    headers = {**request.headers, "X-Conformance": MARK}
                     yield case.id, subject.send(replace(request, headers=headers))
 
 
@@ -170,7 +170,7 @@ def trace(protocol: Protocol, subject: Subject) -> None:
 def secret(protocol: Protocol, subject: Subject) -> None:
     """An error does not give back the request's headers, which may hold a secret."""
     for _, answer in protocol.refusals(subject):
-        expect(SECRET.encode() not in answer.body, answer, "no header of the request")
+        expect(MARK.encode() not in answer.body, answer, "no header of the request")
 
 
 @both("alive", "SHOULD", "both protocols: requests stand alone")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from predictor.conformance.client import JSON, Answer, Request
-from predictor.conformance.transport import SECRET
+from predictor.conformance.transport import MARK
 from tests.protocol.faults.altering import Alter, Fault, answered, errors, header, instead, when
 from tests.protocol.faults.v2 import ERROR, LENGTH
 
@@ -33,7 +33,7 @@ def breaking() -> Alter:
     broken: list[Request] = []
 
     def alter(request: Request, answer: Answer) -> Answer:
-        if SECRET in request.headers.values():
+        if MARK in request.headers.values():
             broken.append(request)
         elif broken and header(request) == JSON:
             return answered(answer, 503, ERROR)

@@ -18,6 +18,7 @@ from predictor.errors import TrackingError
 from predictor.training.report import tracking
 
 START_SECONDS = 120
+LOGIN = "me:secret"
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def test_a_server_that_is_away_is_an_error_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{LOGIN}@127.0.0.1:1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     (tmp_path / "data.csv").write_bytes(b"".join(csv_lines))
     files = ["--data", str(tmp_path / "data.csv"), "--output", str(tmp_path / "bundle")]
@@ -137,7 +138,7 @@ def test_a_server_that_is_away_is_an_error_in_one_sentence(
 def test_a_store_whose_driver_is_missing_is_an_error_in_one_sentence(
     bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@127.0.0.1:1/mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"postgresql://{LOGIN}@127.0.0.1:1/mlflow")
     with pytest.raises(TrackingError, match=r"the bundle was written, .* No module named") as error:
         tracking.log(bundle_folder)
     assert "secret" not in str(error.value)
