@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from tests.e2e.cluster import RELEASE, SERVICE, Namespace, wait_for
+from tests.e2e.cluster import RELEASE, SERVICE, Namespace, Object, wait_for
 from tests.e2e.conftest import new_namespace
 from tests.e2e.prometheus import prometheus, query
 from tests.protocol.security.credentials import Certified, certified
@@ -102,8 +102,11 @@ def test_helm_test_has_what_it_needs(secured: Secured) -> None:
 
 
 def test_probes_are_answered_without_any(secured: Secured) -> None:
-    statuses = [pod["status"]["containerStatuses"][0] for pod in secured.namespace.pods()]
-    assert all(status["ready"] and not status["restartCount"] for status in statuses)
+    def statuses() -> list[Object]:
+        return [pod["status"]["containerStatuses"][0] for pod in secured.namespace.pods()]
+
+    wait_for(lambda: all(status["ready"] for status in statuses()), "every pod to be ready")
+    assert not any(status["restartCount"] for status in statuses())
 
 
 def test_prometheus_has_what_it_needs(secured: Secured) -> None:
