@@ -46,6 +46,7 @@ class Watch:
         self.is_draining = False
         self.open: set[Ending] = set()
         self.accept_others: Callable[[], None] = _nobody
+        self._in_flight = metrics.IN_FLIGHT.labels("http")
         self._transfer = settings.transfer_seconds
         limits = {
             Phase.IDLE: settings.keep_alive_seconds,
@@ -97,8 +98,7 @@ class Watch:
         asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
         self.tick += 1
         # Looked at here, it costs a request nothing.
-        asked = sum(connection.phase in ASKED for connection in self.open)
-        metrics.IN_FLIGHT.labels("http").set(asked)
+        self._in_flight.set(sum(connection.phase in ASKED for connection in self.open))
         for connection in list(self.open):
             limit = self._limits[connection.phase]
             # A tick is not whole when it is noted, so it is never too early.

@@ -198,13 +198,13 @@ def test_no_session_outlives_the_authority_of_its_certificate(
         assert not connection.session.has_ticket  # with which it could be resumed
 
 
-@pytest.mark.parametrize("subject", ["alice", "", "carol\nERROR"])
 def test_check_shows_what_a_server_asks_for(
     bundle_folder: Path, tmp_path: Path, authority: Certified, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As `helm test` does, with a key, an authority and a certificate of its own."""
     host = certified(tmp_path, "host", authority)
     own = certified(tmp_path, "checker", authority)
+    (tmp_path / "mounted").mkdir()
     wanted = put(tmp_path / "mounted", host) | {"TLS_CLIENT_CA_FILE": str(authority.cert_file)}
     (tmp_path / "keys").write_text("checker a-key-of-the-checker\n")
     (tmp_path / "credential").write_text("a-key-of-the-checker\n")
@@ -226,6 +226,7 @@ def test_check_shows_what_a_server_asks_for(
         assert "--ca, --certificate or --key is no PEM file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("subject", ["alice", "", "carol\nERROR"])
 def test_its_name_is_the_principal(
     mutual: Server, authority: Certified, tmp_path: Path, subject: str
 ) -> None:
