@@ -1,5 +1,6 @@
 """Installing the chart by helm, and finding the chart."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -80,7 +81,12 @@ def _helm(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[by
         message = "helm is not on the PATH: install it, see https://helm.sh/docs/intro/install"
         raise DeploymentError(message)
     return subprocess.run(  # noqa: S603 - no shell takes it apart
-        [helm, *arguments], input=stdin, capture_output=True, check=False
+        [helm, *arguments],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        # Else it might install in another cluster than the one that is looked at.
+        env={name: value for name, value in os.environ.items() if not name.startswith("HELM_KUBE")},
     )
 
 

@@ -202,11 +202,24 @@ def test_the_manifests_are_what_the_chart_renders() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("name", ["1abc", "my.release"])
+@pytest.mark.parametrize("name", ["1abc", "my.release", "a" * 49])
 def test_a_release_that_kserve_could_not_name_is_refused(name: str) -> None:
     result = template(release=name)
     assert result.returncode != 0
-    assert f'the release is named "{name}"' in result.stderr
+    assert re.search(rf'the release is named "{name}"|name has 49 characters', result.stderr)
+
+
+def test_names_that_look_like_numbers_are_names() -> None:
+    sets = ("serviceAccount.name=1e3", "tls.secretName=123", "priorityClassName=true")
+    rendered = subprocess.run(
+        ["helm", "template", "energy", str(CHART)]
+        + [option for value in sets for option in ("--set-string", value)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for shown in ('serviceAccountName: "1e3"', 'secretName: "123"', 'priorityClassName: "true"'):
+        assert shown in rendered
 
 
 @pytest.mark.parametrize(

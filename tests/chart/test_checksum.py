@@ -22,6 +22,7 @@ def checksum(render: Render, *sets: str) -> str:
         "labels.team=meters",
         "kserve.annotations.team=meters",
         "autoscaling.enabled=false",
+        "scrapeAnnotations.enabled=true",
     ],
 )
 def test_what_changes_the_pods_changes_it(render: Render, change: str) -> None:

@@ -4,6 +4,8 @@ import pytest
 
 from tests.chart.helm import template
 
+KEDA = "keda.enabled=true keda.prometheusAddress=http://p autoscaling.enabled=false"
+INGRESS = "kserve.enabled=false ingress.enabled=true ingress.hosts={a.example}"
 JWT = ("auth.jwt.issuer=i", "auth.jwt.audience=a", "auth.jwt.jwksUrl=https://idp.example/keys")
 
 
@@ -28,7 +30,10 @@ JWT = ("auth.jwt.issuer=i", "auth.jwt.audience=a", "auth.jwt.jwksUrl=https://idp
             "keda.enabled=true autoscaling.enabled=false",
             ("keda.enabled", "keda.prometheusAddress"),
         ),
-        ("keda.minReplicas=7", ("keda.maxReplicas", "keda.minReplicas")),
+        (
+            f"{KEDA} keda.minReplicas=7",
+            ("keda.maxReplicas", "keda.minReplicas"),
+        ),
         ("autoscaling.maxReplicas=1", ("autoscaling.maxReplicas", "autoscaling.minReplicas")),
         ("autoscaling.name=a-predictor", ("autoscaling.name", "kserve.enabled")),
         ("podDisruptionBudget.minAvailable=1", ("minAvailable", "podDisruptionBudget.max")),
@@ -87,6 +92,26 @@ JWT = ("auth.jwt.issuer=i", "auth.jwt.audience=a", "auth.jwt.jwksUrl=https://idp
         ),
         ("env[0].name=WORKERS env[0].value=3", ("env has WORKERS", "its value")),
         ("env[0].name=PORT env[0].value=1", ("env has PORT", "its value")),
+        ("labels.component=other", ("labels has component", "selectors")),
+        ("podLabels.app=other", ("podLabels has app", "selectors")),
+        ("labels.team=a podLabels.team=b", ("labels and podLabels", "team")),
+        (
+            r"kserve.annotations.serving\.kserve\.io/autoscalerClass=hpa",
+            ("kserve.annotations", "autoscaling.enabled"),
+        ),
+        ("podDisruptionBudget.maxUnavailable=0%", ("maxUnavailable is 0", "drained")),
+        (
+            "podDisruptionBudget.maxUnavailable= podDisruptionBudget.minAvailable=100%",
+            ("minAvailable 100%", "drained"),
+        ),
+        (
+            " ".join((*JWT, "networkPolicy.enabled=true")),
+            ("auth.jwt.jwksUrl", "networkPolicy.egress"),
+        ),
+        (
+            f"{INGRESS} tls.secretName=t tls.clientCA.configMapName=c",
+            ("ingress.enabled", "tls.clientCA.configMapName"),
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(sets: str, named: tuple[str, ...]) -> None:
@@ -102,6 +127,8 @@ def test_values_that_contradict_each_other_are_refused(sets: str, named: tuple[s
         "podDisruptionBudget.minAvailable=50% podDisruptionBudget.maxUnavailable=",
         "podDisruptionBudget.minAvailable=1 podDisruptionBudget.maxUnavailable=",
         "shutdown.gracePeriodSeconds=30",
+        "podDisruptionBudget.enabled=false podDisruptionBudget.maxUnavailable=",
+        "autoscaling.enabled=false autoscaling.minReplicas=7",
         "rollout.maxSurge=0 rollout.maxUnavailable=1",
         "autoscaling.enabled=false autoscaling.name=a-predictor",
         "kserve.enabled=false autoscaling.name=a-predictor",

@@ -26,10 +26,10 @@ for process in pathlib.Path("/proc").iterdir():
 
 
 @contextmanager
-def killing(image: str) -> Iterator[Callable[[Object], None]]:
+def killing(image: str, node: str) -> Iterator[Callable[[Object], None]]:
     """Yield what kills a pod; the cluster must let a pod see the processes of its node."""
     with new_namespace("privileged") as namespace:
-        namespace.kubectl("create", "--filename=-", stdin=json.dumps(_pod(image)))
+        namespace.kubectl("create", "--filename=-", stdin=json.dumps(_pod(image, node)))
         namespace.kubectl("wait", "--for=condition=Ready", "pod/killer", "--timeout=60s")
 
         def kill(pod: Object) -> None:
@@ -40,12 +40,17 @@ def killing(image: str) -> Iterator[Callable[[Object], None]]:
         yield kill
 
 
-def _pod(image: str) -> dict[str, object]:
+def _pod(image: str, node: str) -> dict[str, object]:
     container = {
         "name": "killer",
         "image": image,
         "command": ["sleep", "3600"],
         "securityContext": {"runAsUser": 0},
     }
-    spec = {"hostPID": True, "terminationGracePeriodSeconds": 0, "containers": [container]}
+    spec = {
+        "nodeName": node,
+        "hostPID": True,
+        "terminationGracePeriodSeconds": 0,
+        "containers": [container],
+    }
     return {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "killer"}, "spec": spec}

@@ -146,7 +146,10 @@ def test_a_killed_pod_loses_what_is_sent_to_it_until_the_cluster_knows(
 ) -> None:
     """SIGKILL tells nobody: connections to the pod are refused until the endpoints are changed."""
     pod = ready(busy)[0]
-    with killing(image) as kill, load(busy, image, served.manifest, 4_000) as outcome:
+    with (
+        killing(image, pod["spec"]["nodeName"]) as kill,
+        load(busy, image, served.manifest, 4_000) as outcome,
+    ):
         kill(pod)
         wait_for(lambda: restarts(busy, pod) == 1, "the kubelet to start the container again")
         wait_for(lambda: len(ready(busy)) == 2, "the pod to be ready again")

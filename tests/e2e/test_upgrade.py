@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cluster import DEPLOYMENT, RELEASE, Namespace, options, run
+from tests.e2e.cluster import DEPLOYMENT, RELEASE, Namespace, options, run, wait_for
 from tests.paths import CHART
 
 BEFORE = Path(__file__).parent / "data" / "energy-predictor-0.1.0.tgz"
@@ -68,6 +68,8 @@ def test_what_is_switched_off_is_taken_away(installed: Namespace, image: str) ->
     assert kinds(installed) == {f"inferenceservice.serving.kserve.io/{RELEASE}"}
     # And from KServe to the chart's own, which has the same names.
     installed.helm("uninstall", RELEASE, "--wait")
+    names = ("deployment,service", "--output=name")
+    wait_for(lambda: not installed.kubectl("get", *names), "what KServe made to be gone")
     installed.install(image, {**off, "kserve.enabled": "false"})
     assert kinds(installed) == set()
     owner = installed.get("deployment", DEPLOYMENT)["metadata"]["labels"]

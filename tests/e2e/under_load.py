@@ -59,7 +59,7 @@ def load(
             "wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "--timeout=300s"
         )
         found = json.loads(namespace.kubectl("logs", name))
-        outcome.sent, outcome.p99 = found["sent"], found["p99"]
+        outcome.sent, outcome.p99 = found["sent"], found["p99"] or 0
         outcome.failed = [tuple(one) for one in found["failed"]]
         outcome.seconds = found["seconds"]
     finally:

@@ -5,6 +5,28 @@
 {{- fail (printf "the release is named %q, but KServe's names are lower-case letters, digits and dashes, a letter first" .Release.Name) }}
 {{- end }}
 
+{{- if and $v.kserve.enabled (gt (len .Release.Name) 48) }}
+{{- fail (printf "the release's name has %d characters, but with kserve.enabled it may have 48: KServe labels its pods with isvc.NAME-predictor, and a label has 63" (len .Release.Name)) }}
+{{- end }}
+
+{{- range $key, $labels := dict "labels" $v.labels "podLabels" $v.podLabels "podMonitor.labels" $v.podMonitor.labels "serviceMonitor.labels" $v.serviceMonitor.labels }}
+{{- range list "app" "component" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/managed-by" }}
+{{- if hasKey $labels . }}
+{{- fail (printf "%s has %s, by which the chart's own selectors find the pods: name it otherwise" $key .) }}
+{{- end }}
+{{- end }}
+{{- range $name, $_ := $labels }}
+{{- if and (ne $key "labels") (hasKey $v.labels $name) }}
+{{- fail (printf "labels and %s both have %s" $key $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range list "serving.kserve.io/deploymentMode" "serving.kserve.io/autoscalerClass" }}
+{{- if hasKey $v.kserve.annotations . }}
+{{- fail (printf "kserve.annotations has %s, which the chart sets by autoscaling.enabled and keda.enabled" .) }}
+{{- end }}
+{{- end }}
+
 {{- if ne (int $v.kserve.canaryTrafficPercent) 100 }}
 {{- fail "kserve.canaryTrafficPercent is not 100, but KServe splits no traffic in the mode Standard, which kserve.enabled is for: install a second release, and split by a route of your own" }}
 {{- end }}
@@ -31,7 +53,7 @@
 {{- if and .enabled $v.keda.enabled }}
 {{- fail "autoscaling.enabled and keda.enabled are both true: KEDA makes an autoscaler of its own" }}
 {{- end }}
-{{- if lt (int .maxReplicas) (int .minReplicas) }}
+{{- if and .enabled (lt (int .maxReplicas) (int .minReplicas)) }}
 {{- fail "autoscaling.maxReplicas is below autoscaling.minReplicas" }}
 {{- end }}
 {{- $name := .name | default $.Release.Name }}
@@ -39,7 +61,7 @@
 {{- fail (printf "autoscaling.name is %q, by default the release's, but with kserve.enabled KServe deletes autoscalers that are named as its Deployments are, with -predictor at the end" $name) }}
 {{- end }}
 {{- end }}
-{{- if lt (int $v.keda.maxReplicas) (int $v.keda.minReplicas) }}
+{{- if and $v.keda.enabled (lt (int $v.keda.maxReplicas) (int $v.keda.minReplicas)) }}
 {{- fail "keda.maxReplicas is below keda.minReplicas" }}
 {{- end }}
 {{- if and $v.keda.enabled (not $v.keda.prometheusAddress) }}
@@ -47,12 +69,17 @@
 {{- end }}
 {{- $least := int (ternary $v.autoscaling.minReplicas (ternary $v.keda.minReplicas $v.replicas $v.keda.enabled) $v.autoscaling.enabled) }}
 {{- with $v.podDisruptionBudget }}
+{{- if .enabled }}
 {{- if eq (empty (toString .minAvailable)) (empty (toString .maxUnavailable)) }}
 {{- fail "podDisruptionBudget.minAvailable and podDisruptionBudget.maxUnavailable: set one of them, and the other to \"\"" }}
 {{- end }}
-{{- if and .enabled (ne (toString .minAvailable) "") }}
+{{- if or (regexMatch "^0+%?$" (toString .maxUnavailable)) (eq (toString .minAvailable) "100%") }}
+{{- fail "podDisruptionBudget.maxUnavailable is 0 or podDisruptionBudget.minAvailable 100%: no node could ever be drained" }}
+{{- end }}
+{{- if ne (toString .minAvailable) "" }}
 {{- if and (not (kindIs "string" .minAvailable)) (ge (int .minAvailable) $least) }}
 {{- fail (printf "podDisruptionBudget.minAvailable is %d, but there may be only %d pods by autoscaling.minReplicas, keda.minReplicas or replicas: no node could ever be drained" (int .minAvailable) $least) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -63,7 +90,7 @@
 {{- fail (printf "shutdown.gracePeriodSeconds is %d, but shutdown.preStopSleepSeconds and shutdown.drainSeconds take %d with 5 to end in" (int .gracePeriodSeconds) $needed) }}
 {{- end }}
 {{- end }}
-{{- if and (has (toString $v.rollout.maxUnavailable) (list "0" "0%")) (has (toString $v.rollout.maxSurge) (list "0" "0%")) }}
+{{- if and (regexMatch "^0+%?$" (toString $v.rollout.maxUnavailable)) (regexMatch "^0+%?$" (toString $v.rollout.maxSurge)) }}
 {{- fail "rollout.maxUnavailable and rollout.maxSurge are both 0: no pod could be replaced" }}
 {{- end }}
 
@@ -96,6 +123,16 @@
 {{- $isOn := or .jwksUrl .jwksConfigMapName }}
 {{- if or (ne (not $isOn) (not .issuer)) (ne (not $isOn) (not .audience)) }}
 {{- fail "auth.jwt.issuer, auth.jwt.audience and one of auth.jwt.jwksUrl and auth.jwt.jwksConfigMapName need each other" }}
+{{- end }}
+{{- end }}
+{{- range $key, $isOn := dict "auth.jwt.jwksUrl" $v.auth.jwt.jwksUrl "bundle.storageUri" $v.bundle.storageUri "kserve.logger" $v.kserve.logger }}
+{{- if and $isOn $v.networkPolicy.enabled (not $v.networkPolicy.egress) }}
+{{- fail (printf "%s is set and networkPolicy.enabled is true, but networkPolicy.egress, by which pods would get there, is empty" $key) }}
+{{- end }}
+{{- end }}
+{{- range $key := list "ingress" "httpRoute" }}
+{{- if and (get $v $key).enabled $v.tls.clientCA.configMapName }}
+{{- fail (printf "%s.enabled and tls.clientCA.configMapName are both set: no certificate of a client gets through a route" $key) }}
 {{- end }}
 {{- end }}
 {{- if and $v.tls.clientCA.configMapName (not $v.tls.secretName) }}

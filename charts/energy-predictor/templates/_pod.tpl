@@ -44,7 +44,7 @@ TLS_CLIENT_CA_FILE: /etc/predictor/client-ca/{{ $v.tls.clientCA.key }}
 {{- end }}
 {{- if float64 $v.rateLimit.requestsPerSecond }}
 RATE_LIMIT: {{ $v.rateLimit.requestsPerSecond | quote }}
-RATE_BURST: {{ $v.rateLimit.burst | quote }}
+RATE_BURST: {{ int64 $v.rateLimit.burst | quote }}
 {{- end }}
 {{- end }}
 
@@ -52,26 +52,26 @@ RATE_BURST: {{ $v.rateLimit.burst | quote }}
 {{- define "energy.mounts" -}}
 {{- $v := .Values -}}
 {{- if eq $v.bundle.source "persistentVolumeClaim" }}
-- {name: bundle, at: /mnt/bundle, volume: {persistentVolumeClaim: {claimName: {{ $v.bundle.name }}, readOnly: true}}}
+- {name: bundle, at: /mnt/bundle, volume: {persistentVolumeClaim: {claimName: {{ $v.bundle.name | quote }}, readOnly: true}}}
 {{- else if eq $v.bundle.source "configMap" }}
-- {name: bundle, at: /mnt/bundle, volume: {configMap: {name: {{ $v.bundle.name }}, optional: {{ $v.bundle.fallbackToEmbedded }}}}}
+- {name: bundle, at: /mnt/bundle, volume: {configMap: {name: {{ $v.bundle.name | quote }}, optional: {{ $v.bundle.fallbackToEmbedded }}}}}
 {{- else if eq $v.bundle.source "secret" }}
-- {name: bundle, at: /mnt/bundle, volume: {secret: {secretName: {{ $v.bundle.name }}, optional: {{ $v.bundle.fallbackToEmbedded }}}}}
+- {name: bundle, at: /mnt/bundle, volume: {secret: {secretName: {{ $v.bundle.name | quote }}, optional: {{ $v.bundle.fallbackToEmbedded }}}}}
 {{- end }}
 {{- with $v.bundle.publicKey.configMapName }}
-- {name: public-key, at: /etc/predictor/public-key, volume: {configMap: {name: {{ . }}}}}
+- {name: public-key, at: /etc/predictor/public-key, volume: {configMap: {name: {{ . | quote }}}}}
 {{- end }}
 {{- with $v.auth.apiKeys.secretName }}
-- {name: api-keys, at: /etc/predictor/api-keys, volume: {secret: {secretName: {{ . }}}}}
+- {name: api-keys, at: /etc/predictor/api-keys, volume: {secret: {secretName: {{ . | quote }}}}}
 {{- end }}
 {{- with $v.auth.jwt.jwksConfigMapName }}
-- {name: jwks, at: /etc/predictor/jwks, volume: {configMap: {name: {{ . }}}}}
+- {name: jwks, at: /etc/predictor/jwks, volume: {configMap: {name: {{ . | quote }}}}}
 {{- end }}
 {{- with $v.tls.secretName }}
-- {name: tls, at: /etc/predictor/tls, volume: {secret: {secretName: {{ . }}}}}
+- {name: tls, at: /etc/predictor/tls, volume: {secret: {secretName: {{ . | quote }}}}}
 {{- end }}
 {{- with $v.tls.clientCA.configMapName }}
-- {name: client-ca, at: /etc/predictor/client-ca, volume: {configMap: {name: {{ . }}}}}
+- {name: client-ca, at: /etc/predictor/client-ca, volume: {configMap: {name: {{ . | quote }}}}}
 {{- end }}
 {{- end }}
 
@@ -80,20 +80,20 @@ RATE_BURST: {{ $v.rateLimit.burst | quote }}
 {{- $v := .Values -}}
 {{- $isTls := ne $v.tls.secretName "" -}}
 {{- $mounts := include "energy.mounts" . | fromYamlArray -}}
-serviceAccountName: {{ include "energy.serviceAccount" . }}
+serviceAccountName: {{ include "energy.serviceAccount" . | quote }}
 automountServiceAccountToken: false
 securityContext:
   {{- toYaml $v.podSecurityContext | nindent 2 }}
 {{- with $v.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 # The sleep of preStop, the drain, and five seconds to end in.
 terminationGracePeriodSeconds: {{ $v.shutdown.gracePeriodSeconds | default (add $v.shutdown.preStopSleepSeconds $v.shutdown.drainSeconds 5) }}
 {{- with $v.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- range $key := list "nodeSelector" "affinity" "tolerations" }}
 {{- with get $v $key }}
@@ -105,7 +105,7 @@ priorityClassName: {{ . }}
 {{- if .enabled }}
 topologySpreadConstraints:
   {{- range .topologyKeys }}
-  - topologyKey: {{ . }}
+  - topologyKey: {{ . | quote }}
     maxSkew: {{ $v.topologySpread.maxSkew }}
     whenUnsatisfiable: {{ $v.topologySpread.whenUnsatisfiable }}
     labelSelector:
@@ -178,7 +178,7 @@ volumes:
 {{- $v := .Values }}
 {{- $own := dict }}
 {{- if $v.kserve.enabled }}
-{{- $made := list (include "energy.pod" .) $v.podLabels $v.podAnnotations $v.labels $v.kserve (or $v.autoscaling.enabled $v.keda.enabled) }}
+{{- $made := list (include "energy.pod" .) $v.scrapeAnnotations $v.podLabels $v.podAnnotations $v.labels $v.kserve (or $v.autoscaling.enabled $v.keda.enabled) }}
 {{- $own = dict "checksum/pod" (toJson $made | sha256sum) }}
 {{- end }}
 {{- if .Values.scrapeAnnotations.enabled }}
@@ -198,15 +198,15 @@ volumes:
   scheme: https
   tlsConfig:
     serverName: {{ include "energy.predictor" .root }}.{{ .root.Release.Namespace }}.svc
-    ca: {secret: {name: {{ $v.tls.secretName }}, key: {{ $v.tls.caKey }}}}
+    ca: {secret: {name: {{ $v.tls.secretName | quote }}, key: {{ $v.tls.caKey | quote }}}}
     {{- with $v.clientCredentials.certificateSecretName }}
-    cert: {secret: {name: {{ . }}, key: tls.crt}}
-    keySecret: {name: {{ . }}, key: tls.key}
+    cert: {secret: {name: {{ . | quote }}, key: tls.crt}}
+    keySecret: {name: {{ . | quote }}, key: tls.key}
     {{- end }}
   {{- end }}
   {{- with $v.clientCredentials }}
   {{- if .secretName }}
-  authorization: {credentials: {name: {{ .secretName }}, key: {{ .key }}}}
+  authorization: {credentials: {name: {{ .secretName | quote }}, key: {{ .key | quote }}}}
   {{- end }}
   {{- end }}
 {{- end }}

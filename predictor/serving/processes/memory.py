@@ -14,7 +14,7 @@ from predictor.errors import ServerError
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 PREFIX = "predictor-metrics-"
 # The files of one worker, by what prometheus-client puts in each, and room for 300 series.
-KINDS = ("counter", "histogram", "gauge_livemax")
+KINDS = ("counter", "histogram", "gauge_livemax", "gauge_livesum")
 FILE_BYTES = 64 * 1024
 
 
