@@ -20,6 +20,7 @@ from predictor.contract import Row
 from predictor.serving.grpc import inference_pb2 as pb
 from tests.protocol.process import Server, running
 from tests.protocol.raw import Connection
+from tests.protocol.security.asking import until
 from tests.protocol.test_express import JSON, V1, chunked, get, head, post, v1
 
 ROWS = {"small": 1000, "large": 5000}
@@ -224,6 +225,25 @@ def test_no_large_request_is_computed_whose_client_has_gone(
         metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
     assert f'predictor_rows_total{{model_name="energy"}} {much + many}.0' in metrics
     assert 'code="503"' not in metrics
+
+
+def test_an_answer_that_nobody_gets_is_not_counted_as_one(bundle_folder: Path, row: Row) -> None:
+    much = 150_000
+    roomy = {"MAX_ROWS": str(much), "MAX_BODY_BYTES": str(1 << 26)}
+    with on_one_cpu(), running(bundle_folder, **roomy, MAX_BUFFERED_BYTES=str(1 << 30)) as server:
+        with Connection(server.url) as gone:
+            gone.send(post(V1, v1(*[row] * much), JSON))
+            turn(server)  # so that it has been begun
+            gone.reset_at_close()
+        until(lambda: f" {much}.0" in rows_predicted(server))
+        turn(server)
+        metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
+    assert 'method="POST"' not in metrics
+
+
+def rows_predicted(server: Server) -> str:
+    metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
+    return "".join(re.findall("^predictor_rows_total.*", metrics, re.MULTILINE))
 
 
 def test_what_came_in_one_moment_is_bounded_too(bundle_folder: Path, row: Row) -> None:
