@@ -11,7 +11,7 @@ from pathlib import Path
 from predictor.errors import ServerError
 
 # In memory, where there is such a folder.
-MEMORY = Path("/dev", "shm")  # noqa: S108 - a folder of its own is made in it
+MEMORY = Path("/dev", "shm")  # a folder of its own is made in it
 PREFIX = "predictor-metrics-"
 # The files of one worker, by what prometheus-client puts in each, and room for 300 series.
 KINDS = ("counter", "histogram", "gauge_livemax", "gauge_livesum")
