@@ -137,7 +137,7 @@ def test_what_kserve_cannot_make_is_told_though_the_old_deployment_is_complete(
     assert failed.returncode == 1
     assert "KServe cannot make the Deployment: " in failed.stderr
     assert 'Invalid value: "no label"' in failed.stderr
-    command.namespace.rolled_out()  # by which all would be well
+    command.namespace.kubectl("rollout", "status", f"deployment/{DEPLOYMENT}")  # all is well by it
     assert command.status().returncode == 1
 
 
