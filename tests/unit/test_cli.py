@@ -52,14 +52,26 @@ def test_a_seed_is_a_whole_number_that_every_library_takes(
     assert f"argument --seed: got '{seed}', expected a whole number" in shown
 
 
+@pytest.mark.parametrize(
+    ("command", "package", "library", "extra"),
+    [
+        (["train"], "predictor.training", "spox", "train"),
+        (["status", "energy"], "predictor.deployment", "kubernetes", "deploy"),
+    ],
+)
 def test_a_missing_library_names_the_extra_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    package: str,
+    library: str,
+    extra: str,
 ) -> None:
-    for module in [name for name in sys.modules if name.startswith("predictor.training")]:
+    for module in [name for name in sys.modules if name.startswith(package)]:
         monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "spox", None)
-    assert cli.main(["train"]) == 1
-    assert "pip install 'energy-predictor[train]'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, library, None)
+    assert cli.main(command) == 1
+    assert f"pip install 'energy-predictor[{extra}]'" in capsys.readouterr().err
 
 
 def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:

@@ -177,7 +177,7 @@ class ExpressProtocol(Connection):
 
     def _deliver(self, cycle: _Cycle, path: str, outcome: Response | Exception) -> None:
         cycle.hold.give_back()
-        if cycle.disconnected or isinstance(outcome, ClientGone):
+        if cycle.disconnected:  # also where it is ClientGone
             return
         if isinstance(outcome, Exception):
             outcome = refused(outcome, f"POST {path}", cycle.arrival, invalid_input=400)

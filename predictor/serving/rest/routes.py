@@ -173,11 +173,11 @@ def _guarded(app: App) -> App:
 
         # RFC 9110, 9.3.2: HEAD is GET without the content, which uvicorn leaves out.
         asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-        with suppress(ClientGone, asyncio.CancelledError):  # nobody waits for it any more
+        with suppress(asyncio.CancelledError):  # nobody waits for it any more
             try:
                 await app(asked, receive, sending)
             except ClientGone:
-                raise
+                return
             except Exception as error:  # noqa: BLE001 - it is logged
                 what = f"{scope['method']} {_route(asked)}"
                 refusal = http.refused(error, what, arrival, invalid_input=400)

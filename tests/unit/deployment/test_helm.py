@@ -51,13 +51,3 @@ def test_what_helm_says_is_said_without_its_warnings(
 def _install(folder: Path, script: str) -> None:
     (folder / "helm").write_text(f"#!/bin/sh\n{script}\n")
     (folder / "helm").chmod(0o755)
-
-
-def test_a_library_that_is_missing_names_the_extra(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for module in [name for name in sys.modules if name.startswith("predictor.deployment")]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "kubernetes", None)
-    assert cli.main(["status", "energy"]) == 1
-    assert "pip install 'energy-predictor[deploy]'" in capsys.readouterr().err
