@@ -15,7 +15,7 @@ named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an im
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test scan e2e manifests benchmark soak under-fire model-card \
+.PHONY: help run test format fuzz chart-test scan e2e dashboards manifests benchmark soak under-fire model-card \
 	proto lock wheel image-test image-size sbom clean
 
 help: ## Show what can be made
@@ -52,6 +52,9 @@ scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile a
 
 e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has
 	$(BIN)/pytest tests/e2e --image $(IMAGE)
+
+dashboards: $(VENV)/.dev ## Write the chart's dashboards from charts/dashboards
+	$(BIN)/python -m charts.dashboards
 
 manifests: $(VENV)/.dev ## Render manifests/ and the README's table of values from the chart
 	manifests/render

@@ -9,7 +9,7 @@
 {{- fail (printf "the release's name has %d characters, but with kserve.enabled it may have 48: KServe labels its pods with isvc.NAME-predictor, and a label has 63" (len .Release.Name)) }}
 {{- end }}
 
-{{- range $key, $labels := dict "labels" $v.labels "podLabels" $v.podLabels "podMonitor.labels" $v.podMonitor.labels "serviceMonitor.labels" $v.serviceMonitor.labels }}
+{{- range $key, $labels := dict "labels" $v.labels "podLabels" $v.podLabels "podMonitor.labels" $v.podMonitor.labels "serviceMonitor.labels" $v.serviceMonitor.labels "dashboards.labels" $v.dashboards.labels }}
 {{- range list "app" "component" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/managed-by" }}
 {{- if hasKey $labels . }}
 {{- fail (printf "%s has %s, by which the chart's own selectors find the pods: name it otherwise" $key .) }}
