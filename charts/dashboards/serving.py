@@ -116,6 +116,7 @@ SATURATION = (
         {"{{protocol}}": total(selected("predictor_requests_in_flight"), "protocol")},
         is_stacked=True,
         has_runbook=True,
+        width=6,
     ),
     Panel(
         "timeseries",
@@ -125,6 +126,7 @@ SATURATION = (
         "reqps",
         {"{{reason}}": total(rate("predictor_rejected_total"), "reason")},
         has_runbook=True,
+        width=6,
     ),
     Panel(
         "timeseries",
@@ -136,6 +138,20 @@ SATURATION = (
             "denied: {{reason}}": total(rate("predictor_denied_total"), "reason"),
             "cut: {{reason}}": total(rate("predictor_connections_cut_total"), "reason"),
         },
+        width=6,
+    ),
+    Panel(
+        "timeseries",
+        "Lag of the event loop",
+        "By how much later than due a worker does what is due. Below 10 ms is normal; above it "
+        "every request waits: the worker is short of CPU, or decodes very large bodies.",
+        "s",
+        {
+            f"p{share * 100:g}": quantile(share, "predictor_event_loop_lag_seconds")
+            for share in (0.5, 0.99)
+        },
+        has_runbook=True,
+        width=6,
     ),
     Panel(
         "timeseries",
@@ -161,18 +177,6 @@ SATURATION = (
         "only rises is of clients that never close.",
         "short",
         _by_pod(selected("process_open_fds")),
-    ),
-    Panel(
-        "timeseries",
-        "Lag of the event loop",
-        "By how much later than due a worker does what is due. Below 10 ms is normal; above it "
-        "every request waits: the worker is short of CPU, or decodes very large bodies.",
-        "s",
-        {
-            f"p{share * 100:g}": quantile(share, "predictor_event_loop_lag_seconds")
-            for share in (0.5, 0.99)
-        },
-        has_runbook=True,
     ),
 )
 
