@@ -1,7 +1,6 @@
 """Axes that show time and units, and the legend below them."""
 
 import time
-from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +13,7 @@ SMALL, TEXT = 6.5, "#4b5563"  # points, and the colour of what is beside the dat
 DAY = 86_400
 BETWEEN_TIMES = (15, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, DAY, 7 * DAY)
 MOST_TIMES = 6
+LEGEND_LINES = 3
 
 
 def time_axis(axes: Axes) -> None:
@@ -37,14 +37,20 @@ def unit_axis(axes: Axes, panel: Json, side: str = "y") -> None:
         axis.set_major_locator(MultipleLocator(2.0 ** np.ceil(np.log2(axes.get_ylim()[1] / 5))))
 
 
-def legend_below(axes: Axes, names: Sequence[str]) -> None:
-    """Write the legend, in as many columns as there is room for."""
+def legend_below(axes: Axes) -> None:
+    """Write the legend in as many columns and for as many series as there is room for."""
+    handles, names = axes.get_legend_handles_labels()
     width = axes.get_window_extent().width / axes.figure.dpi
-    columns = int(width / (0.4 + 0.055 * max(map(len, names), default=1)))
+    columns = max(1, int(width / (0.35 + 0.037 * max(map(len, names)))))
+    room = LEGEND_LINES * columns
+    if len(names) > room:
+        names = [*names[: room - 1], f"… {len(names) - room + 1} more"]
     axes.legend(
+        handles[: len(names)],
+        names,
         loc="upper left",
         bbox_to_anchor=(-0.02, -0.1),
-        ncols=max(1, min(len(names), columns)),
+        ncols=min(len(names), columns),
         fontsize=SMALL - 0.5,
         frameon=False,
         handlelength=1,

@@ -46,7 +46,7 @@ def timeseries(axes: Axes, panel: Json, series: Sequence[Series]) -> None:
     if custom["thresholdsStyle"]["mode"] == "line":
         for color, value in _steps(panel)[1:]:
             axes.axhline(value, color=color, linewidth=0.8, linestyle="--")
-    legend_below(axes, [one.name for one in series])
+    legend_below(axes)
 
 
 def stat(axes: Axes, panel: Json, series: Sequence[Series]) -> None:
@@ -92,7 +92,7 @@ def barchart(axes: Axes, panel: Json, series: Sequence[Series]) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     unit_axis(axes, panel, "x")
-    legend_below(axes, [_named(panel, letter) for letter in letters])
+    legend_below(axes)
 
 
 def table(axes: Axes, panel: Json, series: Sequence[Series]) -> None:
