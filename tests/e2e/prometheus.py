@@ -2,7 +2,7 @@
 
 import httpx
 
-from tests.e2e.cluster import raw
+from tests.e2e.cluster import Object, raw
 from tests.missing import missing
 
 PROMETHEUS = "prometheus-operated"  # what the operator calls the Service of every Prometheus
@@ -19,6 +19,16 @@ def prometheus() -> str:
 
 def query(proxy: str, expression: str, label: str) -> dict[str, float]:
     """Return an expression's samples by one of their labels."""
+    found = _samples(proxy, expression)
+    return {sample["metric"][label]: float(sample["value"][1]) for sample in found}
+
+
+def values(proxy: str, expression: str) -> list[float]:
+    """Return an expression's samples without their labels."""
+    return [float(sample["value"][1]) for sample in _samples(proxy, expression)]
+
+
+def _samples(proxy: str, expression: str) -> list[Object]:
     path = f"{proxy}/api/v1/query?{httpx.QueryParams({'query': expression})}"
-    samples = raw(path)["data"]["result"]
-    return {sample["metric"][label]: float(sample["value"][1]) for sample in samples}
+    found: list[Object] = raw(path)["data"]["result"]
+    return found
