@@ -5,6 +5,7 @@ BUNDLE ?= bundle
 ROUNDS ?= 3
 CASES ?= 100000
 MINUTES ?= 60
+PROMETHEUS ?= http://127.0.0.1:9090
 SBOM ?= dist/image.cdx.json
 # Of no moment in particular: what is built of the same files has the same bytes.
 EPOCH = 315532800
@@ -15,8 +16,8 @@ named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an im
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test scan e2e dashboards manifests benchmark soak under-fire model-card \
-	proto lock wheel image-test image-size sbom clean
+.PHONY: help run test format fuzz chart-test scan e2e dashboards dashboard-images manifests benchmark soak \
+	under-fire model-card proto lock wheel image-test image-size sbom clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +56,9 @@ e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an imag
 
 dashboards: $(VENV)/.dev ## Write the chart's dashboards from charts/dashboards
 	$(BIN)/python -m charts.dashboards
+
+dashboard-images: $(VENV)/.dev ## Draw the dashboards into docs/dashboards, of what the Prometheus at PROMETHEUS has
+	$(BIN)/python -m charts.dashboards.render $(PROMETHEUS) --minutes $(MINUTES)
 
 manifests: $(VENV)/.dev ## Render manifests/ and the README's table of values from the chart
 	manifests/render
