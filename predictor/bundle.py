@@ -17,6 +17,7 @@ import msgspec
 from predictor.contract import LOWER, UPPER, Contract, Name, Row
 from predictor.errors import JSON_ERRORS, BundleError, UnsignedBundleError
 from predictor.folder import Folder, opened
+from predictor.profile import Profile
 from predictor.signature import IsSigned, Sign
 
 FORMAT = 2
@@ -150,7 +151,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All that is known of a bundle but its files.
 
     `files` maps a file's name to its SHA-256; `version` names the content, see `version_of`;
-    `created` is UTC, ISO 8601; `scores` are by protocol and then by model.
+    `created` is UTC, ISO 8601; `scores` are by protocol and then by model; older bundles have no
+    `profile`.
     """
 
     format: int
@@ -170,6 +172,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parity: Parity
     versions: dict[str, str]
     golden: Golden
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True)

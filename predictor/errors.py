@@ -55,4 +55,11 @@ class UnreachableClusterError(DeploymentError):
 
 
 class InvalidInput(PredictorError):  # noqa: N818 - it is the client's input that is at fault
-    """A client sent something that the contract does not allow."""
+    """A client sent something that the contract does not allow.
+
+    `column` is the contract's column, or a client's own word for one, in which it stands, if any.
+    """
+
+    def __init__(self, message: str, column: str = "") -> None:
+        super().__init__(message)
+        self.column = column

@@ -1,6 +1,8 @@
 """What is told of every request that was answered: a count, a line and a span if wanted."""
 
 import logging
+from collections.abc import Callable
+from functools import cache
 from time import perf_counter
 
 from predictor.serving import metrics
@@ -10,6 +12,16 @@ from predictor.serving.observability.lines import fields
 
 logger = logging.getLogger("predictor.access")
 logger.setLevel(logging.WARNING)  # until lines are wanted
+
+
+@cache
+def _measures(
+    route: str, method: str, code: int | str
+) -> tuple[Callable[[], None], Callable[[float], None]]:
+    """Return what counts a request, and what notes how long it took."""
+    protocol = "grpc" if method == "GRPC" else "http"
+    counter = metrics.REQUESTS.labels(protocol, route, method, code)
+    return counter.inc, metrics.REQUEST_SECONDS.labels(protocol, route).note
 
 
 def log_lines() -> None:
@@ -23,7 +35,9 @@ def answered(route: str, method: str, code: int | str, arrival: Arrival) -> None
     They hold nothing that a client made up but its id for the request: the route is one of the
     server's.
     """
-    metrics.requests(route, method, code).inc()
+    count, note_seconds = _measures(route, method, code)
+    count()
+    note_seconds(perf_counter() - arrival.start)
     trace_id = traces.spans.add(route, method, code, arrival) if traces.spans else None
     if logger.isEnabledFor(logging.INFO):
         traced = {"trace_id": trace_id} if trace_id else {}

@@ -6,6 +6,7 @@ will take; see S. Floyd and V. Jacobson, "Random early detection", 1993, and "Ha
 B. Beyer et al., "Site Reliability Engineering", 2016.
 """
 
+from enum import StrEnum
 from time import perf_counter
 
 # A larger request takes over two milliseconds, and is answered beside the event loop.
@@ -28,11 +29,20 @@ LARGE_SHARE = 0.75
 RETRY_SECONDS = 1
 
 
+class Lack(StrEnum):
+    """What there is too little of for a request, by its label in the metric."""
+
+    QUEUE = "queue"  # its turn would come too late
+    LATE = "late"  # its turn has come too late
+    MEMORY = "memory"
+
+
 class Overloaded(Exception):  # noqa: N818 - it is not an error of the request
     """There is more to do than can be done in time."""
 
-    def __init__(self) -> None:
+    def __init__(self, lack: Lack) -> None:
         super().__init__("the server has too much to do; try again later")
+        self.lack = lack
 
 
 class ClientGone(Exception):  # noqa: N818 - nobody is left to whom it would be an error
@@ -59,7 +69,7 @@ class Backlog:
     def add(self, size_bytes: int) -> None:
         """Note that a request waits; raises Overloaded when its turn would come too late."""
         if self.is_full:
-            raise Overloaded
+            raise Overloaded(Lack.QUEUE)
         self._bytes += size_bytes + REQUEST_BYTES
 
     def remove(self, requests: int, size_bytes: int) -> None:
@@ -113,7 +123,7 @@ class Hold:
         """Hold another part; raises Overloaded, and holds no more, when it would be too much."""
         is_large = max(self._expected_bytes, self.size_bytes + part_bytes) > SMALL_BYTES
         if not self._buffers.has_room(part_bytes, is_large=is_large):
-            raise Overloaded
+            raise Overloaded(Lack.MEMORY)
         self.size_bytes += part_bytes
         self._buffers.held_bytes += part_bytes
 

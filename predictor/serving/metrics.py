@@ -1,11 +1,20 @@
-"""What Prometheus reads. The names that KServe publishes are kept, for its dashboards."""
+"""What Prometheus reads. The names that KServe publishes are kept, for its dashboards.
+
+Every request is counted at once, so that none is lost with a worker that is killed. What is known
+of each by a number, such as its seconds, is only noted at once, and counted before a scrape and
+once a second: to count it takes thirty times as long.
+"""
 
 import os
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import (
+    PROCESS_COLLECTOR,
+    REGISTRY,
     CollectorRegistry,
     Counter,
     Gauge,
@@ -29,21 +38,70 @@ if _number is not None:
 
 # A small batch takes a tenth of a millisecond.
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+LAG_SECONDS = (0.0001, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+ROWS_OF_A_BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
+# Of whatever unit a target has.
+VALUES = (0.0001, 0.001, 0.01, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 10000)
 
-PREPROCESS_SECONDS = Histogram(
+
+class Tally(Histogram):
+    """A histogram that takes note of a number in no time, and counts many at once."""
+
+    # Notes a number; of a tally with labels, each of its children has one.
+    note: Callable[[float], None]
+
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._noted: list[float] = []
+        self.note = self._noted.append
+
+    def count(self) -> None:
+        """Count what was noted."""
+        if not self._is_parent():  # type: ignore[no-untyped-call]
+            self.add(self._taken())
+            return
+        for child in [*self._metrics.values()]:  # another thread may add one
+            cast("Tally", child).count()
+
+    def _taken(self) -> NDArray[np.float64]:
+        count = len(self._noted)  # other threads may note more meanwhile
+        taken = np.array(self._noted[:count], np.float64)
+        del self._noted[:count]
+        return taken
+
+    def add(self, numbers: NDArray[np.float64]) -> None:
+        """Count some numbers, (n,)."""
+        if not len(numbers):
+            return
+        places = np.searchsorted(self._upper_bounds, numbers)
+        for place, count in enumerate(np.bincount(places)):
+            if count:
+                self._buckets[place].inc(float(count))
+        self._sum.inc(float(numbers.sum()))
+
+
+PREPROCESS_SECONDS = Tally(
     "request_preprocess_seconds",
     "Validating the rows of a request",
     ["model_name"],
     buckets=SECONDS,
 )
-PREDICT_SECONDS = Histogram(
+PREDICT_SECONDS = Tally(
     "request_predict_seconds", "Running the model", ["model_name"], buckets=SECONDS
 )
-POSTPROCESS_SECONDS = Histogram(
+POSTPROCESS_SECONDS = Tally(
     "request_postprocess_seconds", "Encoding a response", ["model_name"], buckets=SECONDS
 )
 REQUESTS = Counter(
-    "predictor_requests", "Requests answered, by route and status code", ["route", "method", "code"]
+    "predictor_requests",
+    "Requests answered, by route and status code",
+    ["protocol", "route", "method", "code"],
+)
+REQUEST_SECONDS = Tally(
+    "predictor_request_seconds",
+    "From a request's headers to its answer",
+    ["protocol", "route"],
+    buckets=SECONDS,
 )
 IN_FLIGHT = Gauge(
     "predictor_requests_in_flight",
@@ -51,13 +109,39 @@ IN_FLIGHT = Gauge(
     ["protocol"],
     multiprocess_mode="livesum",
 )
+REJECTED = Counter("predictor_rejected", "Requests that were too much, by what lacked", ["reason"])
 CONNECTIONS_CUT = Counter(
     "predictor_connections_cut", "Connections ended for what their clients do", ["reason"]
 )
 DENIED = Counter("predictor_denied", "Requests that were not let in, by reason", ["reason"])
+INPUT_ERRORS = Counter(
+    "predictor_input_errors",
+    "Requests that the contract does not allow, by column",
+    ["model_name", "column"],
+)
 ROWS = Counter("predictor_rows", "Rows predicted", ["model_name"])
+BATCH_ROWS = Tally(
+    "predictor_batch_rows",
+    "Rows that were predicted at once",
+    ["model_name"],
+    buckets=ROWS_OF_A_BATCH,
+)
 WARNINGS = Counter(
     "predictor_warnings", "Rows answered in doubt, by warning", ["model_name", "warning"]
+)
+PREDICTION = Tally(
+    "predictor_prediction", "Predictions, in the target's unit", ["model_name"], buckets=VALUES
+)
+INTERVAL_WIDTH = Tally(
+    "predictor_interval_width",
+    "Widths of intervals, in the target's unit",
+    ["model_name"],
+    buckets=VALUES,
+)
+EVENT_LOOP_LAG_SECONDS = Tally(
+    "predictor_event_loop_lag_seconds",
+    "How late the event loop did what was due, once a second",
+    buckets=LAG_SECONDS,
 )
 MODEL_INFO = Gauge(
     "predictor_model_info",
@@ -65,31 +149,68 @@ MODEL_INFO = Gauge(
     ["model_name", "version", "origin"],
     multiprocess_mode="livemax",
 )
+MODEL_CREATED = Gauge(
+    "predictor_model_created_timestamp_seconds",
+    "When the model that is served was trained",
+    ["model_name"],
+    multiprocess_mode="livemax",
+)
+MODEL_LOADED = Gauge(
+    "predictor_model_loaded_timestamp_seconds",
+    "Since when the model is served",
+    ["model_name"],
+    multiprocess_mode="livemax",
+)
 RELOADS = Counter(
     "predictor_reloads", "Bundles found in the watched folder, by what became of them", ["outcome"]
 )
+DRIFT_ROWS = Counter(
+    "predictor_drift_rows",
+    "Rows by the bin of the reference profile in which they are",
+    ["model_name", "column", "bin"],
+)
+DRIFT_REFERENCE_RATIO = Gauge(
+    "predictor_drift_reference_ratio",
+    "A bin's share of the reference, 0 for one of a profile that was",
+    ["model_name", "column", "bin"],
+    multiprocess_mode="livemax",
+)
+DRIFT_REFERENCE_ROWS = Gauge(
+    "predictor_drift_reference_rows",
+    "Rows of the reference",
+    ["model_name"],
+    multiprocess_mode="livemax",
+)
+DRIFT_THRESHOLD = Gauge(
+    "predictor_drift_threshold",
+    "A PSI over this is drift",
+    ["model_name", "column"],
+    multiprocess_mode="livemax",
+)
+# The library's own are of one process only.
+REGISTRY.unregister(PROCESS_COLLECTOR)
+CPU_SECONDS = Counter("process_cpu_seconds", "CPU time, of all workers")
+RESIDENT_BYTES = Gauge(
+    "process_resident_memory_bytes", "Memory, of all workers", multiprocess_mode="livesum"
+)
+OPEN_DESCRIPTORS = Gauge(
+    "process_open_fds", "Open file descriptors, of all workers", multiprocess_mode="livesum"
+)
+
+TALLIES = (
+    PREPROCESS_SECONDS,
+    PREDICT_SECONDS,
+    POSTPROCESS_SECONDS,
+    REQUEST_SECONDS,
+    BATCH_ROWS,
+    EVENT_LOOP_LAG_SECONDS,
+)
 
 
-class Meter:
-    """The metrics of one model; to look one up by its label takes longer than to count."""
-
-    def __init__(self, model_name: str) -> None:
-        """Look up what every request is measured by."""
-        self.model_name = model_name
-        self.preprocess_seconds = PREPROCESS_SECONDS.labels(model_name)
-        self.predict_seconds = PREDICT_SECONDS.labels(model_name)
-        self.postprocess_seconds = POSTPROCESS_SECONDS.labels(model_name)
-        self.rows = ROWS.labels(model_name)
-
-    def warn(self, warning: str) -> None:
-        """Count a row that was answered in doubt."""
-        WARNINGS.labels(self.model_name, warning).inc()
-
-
-@cache
-def requests(route: str, method: str, code: int | str) -> Counter:
-    """Return the counter of the requests to a route that were answered with a status code."""
-    return REQUESTS.labels(route, method, code)
+def count() -> None:
+    """Count what was noted since the last time."""
+    for tally in TALLIES:
+        tally.count()
 
 
 def exposition() -> bytes:

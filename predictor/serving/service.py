@@ -1,16 +1,19 @@
 """From a decoded request to an encoded answer: what every protocol does in between."""
 
 import asyncio
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-from predictor.serving.backlog import SMALL_BYTES, Backlog, Buffers, ClientGone, Overloaded
+from predictor.serving import metrics
+from predictor.serving.backlog import SMALL_BYTES, Backlog, Buffers, ClientGone, Lack, Overloaded
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.rows import RowDecoder
 from predictor.serving.decoding.tensors import TensorDecoder
 from predictor.serving.engine import Engine
+from predictor.serving.observability.meter import Meter
 from predictor.serving.settings import Settings
 from predictor.serving.steps import Decode, Encode, Steps
 from predictor.serving.together import Deliver, Together
@@ -34,24 +37,38 @@ class Service:
         self._small = Backlog(settings.max_wait_seconds)
         self._large = Backlog(settings.max_wait_seconds, threads)
         self._beside = ThreadPoolExecutor(threads, "large-request")
+        for lack in Lack:
+            metrics.REJECTED.labels(lack)  # which is 0 from the beginning
+        self._meters: deque[Meter] = deque(maxlen=2)  # of this engine, and of the one before
         self.replace(engine)
 
     def replace(self, engine: Engine) -> None:
         """Answer with another engine from now on; what waits is still the old one's."""
+        self.count()
         self.engine = engine
         self._steps = Steps(engine)
+        if self._meters:
+            self._meters[-1].retire(self._steps.meter)
+        self._meters.append(self._steps.meter)
         self._together = Together(self._steps, self._small)
 
-    def has_room(self, size_bytes: int) -> bool:
-        """Tell whether a request of a size can be held, and would be answered in time."""
+    def count(self) -> None:
+        """Count in the metrics what was noted since the last time."""
+        for meter in self._meters:
+            meter.count()
+        metrics.count()
+
+    def lack(self, size_bytes: int) -> Lack | None:
+        """Return what there is too little of to hold a request of a size and answer it in time."""
         is_large = size_bytes > SMALL_BYTES
-        backlog = self._large if is_large else self._small
-        return not backlog.is_full and self.buffers.has_room(size_bytes, is_large=is_large)
+        if (self._large if is_large else self._small).is_full:
+            return Lack.QUEUE
+        return None if self.buffers.has_room(size_bytes, is_large=is_large) else Lack.MEMORY
 
     def check_room(self, size_bytes: int) -> None:
         """Raise Overloaded when there is no room for a request of a size."""
-        if not self.has_room(size_bytes):
-            raise Overloaded
+        if lack := self.lack(size_bytes):
+            raise Overloaded(lack)
 
     async def answer(self, size_bytes: int, decode: "Decode[Answer]") -> Answer:
         """Return the encoded answer to a request of a size; raises InvalidInput or Overloaded."""
@@ -90,7 +107,7 @@ class Service:
         self, steps: Steps, size_bytes: int, since: float, decode: "Decode[Answer]"
     ) -> Answer:
         if self._large.is_late(since):
-            raise Overloaded
+            raise Overloaded(Lack.LATE)
         start = perf_counter()
         batch, encode = steps.decode(decode)
         answer = steps.encode(steps.predict(batch), encode)

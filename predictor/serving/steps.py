@@ -4,9 +4,10 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TypeVar
 
+from predictor.errors import InvalidInput
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Doubt, Engine, Prediction
-from predictor.serving.metrics import Meter
+from predictor.serving.observability.meter import Meter
 
 Answer = TypeVar("Answer")
 Encode = Callable[[Prediction, list[Doubt]], Answer]
@@ -20,15 +21,18 @@ class Steps:
     def __init__(self, engine: Engine) -> None:
         """Take the engine that is asked."""
         self._engine = engine
-        self._meter = Meter(engine.manifest.name)
+        self.meter = Meter(engine.manifest)
 
     def decode(self, decode: Decode[Answer]) -> tuple[Batch, Encode[Answer]]:
         """Return a request's rows, and what encodes their answer."""
         start = perf_counter()
         try:
             return decode(self._engine)
+        except InvalidInput as error:
+            self.meter.refuse(error.column)
+            raise
         finally:
-            self._meter.preprocess_seconds.observe(perf_counter() - start)
+            self.meter.note_preprocess(perf_counter() - start)
 
     def predict(self, batch: Batch, requests: int = 1) -> Prediction:
         """Return the predictions for the rows of one or more requests."""
@@ -36,17 +40,17 @@ class Steps:
         prediction = self._engine.predict(batch)
         seconds = perf_counter() - start
         for _ in range(requests):
-            self._meter.predict_seconds.observe(seconds)
+            self.meter.note_predict(seconds)
+        self.meter.offer(batch.columns, prediction.values, prediction.lower, prediction.upper)
         return prediction
 
     def encode(self, prediction: Prediction, encode: Encode[Answer]) -> Answer:
-        """Return the encoded answer of a request, and count its rows."""
-        self._meter.rows.inc(len(prediction.values))
+        """Return the encoded answer of a request."""
         doubts = self._engine.doubts(prediction)
         for doubt in doubts:
-            self._meter.warn(doubt.warning.name)
+            self.meter.warn(doubt.warning.name)
         start = perf_counter()
         try:
             return encode(prediction, doubts)
         finally:
-            self._meter.postprocess_seconds.observe(perf_counter() - start)
+            self.meter.note_postprocess(perf_counter() - start)

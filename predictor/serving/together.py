@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from predictor.serving.backlog import Backlog, Overloaded
+from predictor.serving.backlog import Backlog, Lack, Overloaded
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Prediction
 from predictor.serving.steps import Decode, Encode, Steps
@@ -91,7 +91,7 @@ class Together:
         """Tell whether a request has waited too long; it is told then."""
         is_late = self._backlog.is_late(request.since)
         if is_late:
-            _deliver(request.deliver, Overloaded())
+            _deliver(request.deliver, Overloaded(Lack.LATE))
         return is_late
 
     def _decode(self, request: _Waiting) -> _Decoded | None:

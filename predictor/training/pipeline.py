@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from predictor import __version__, bundle, graph
 from predictor.errors import DataError
+from predictor.profiling import profile_of
 from predictor.training import evaluation, parity
 from predictor.training.columns import MODEL_NAME
 from predictor.training.dataset import Dataset
@@ -155,6 +156,7 @@ def _manifest(
         parity=served.parity,
         versions=_versions(),
         golden=_golden(dataset, served, plan),
+        profile=profile_of(contract, dataset.columns, served.answers.values),
     )
 
 

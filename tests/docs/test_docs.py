@@ -45,7 +45,7 @@ def test_every_setting_has_its_row_with_its_default() -> None:
 
 def test_every_metric_has_its_row_with_its_labels() -> None:
     declared = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
-    documented = {row[0]: row[2] for row in rows(REFERENCE / "metrics.md")}
+    documented = {row[0]: row[2].strip("–") for row in rows(REFERENCE / "metrics.md")}
     assert documented == {
         f"`{metric._name}{'_total' if isinstance(metric, Counter) else ''}`": ", ".join(
             f"`{label}`" for label in metric._labelnames

@@ -31,7 +31,7 @@ MAX_ROWS = 50
 # Bytes of a case of V2's that say how long its JSON is.
 LENGTH_BYTES = 2
 
-MANIFEST = SimpleNamespace(contract=CONTRACT, name="energy")
+MANIFEST = SimpleNamespace(contract=CONTRACT, name="energy", profile=None)
 ENGINE: Any = SimpleNamespace(manifest=MANIFEST, predict=None)
 SERVICE = Service(cast(Engine, ENGINE), Settings(max_rows=MAX_ROWS))
 LIMITS = Limits(CONTRACT)

@@ -230,9 +230,8 @@ def test_reflection_lists_the_services(channel: grpc.Channel) -> None:
 
 
 def test_calls_are_counted_by_their_status(call: Call, client: httpx.Client) -> None:
-    sample = (
-        f'predictor_requests_total{{code="NOT_FOUND",method="GRPC",route="/{SERVICE}/ModelReady"}} '
-    )
+    labels = f'code="NOT_FOUND",method="GRPC",protocol="grpc",route="/{SERVICE}/ModelReady"'
+    sample = f"predictor_requests_total{{{labels}}} "
 
     def count() -> float:
         lines = client.get("/metrics").text.splitlines()

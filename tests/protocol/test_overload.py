@@ -68,7 +68,8 @@ async def storm(server: Server, request: bytes) -> tuple[Counter[int], list[tupl
 def counted(server: Server, code: int) -> int:
     text = httpx.get(f"{server.url}/metrics").text
     found = re.search(
-        rf'predictor_requests_total{{code="{code}",method="POST",route=".*"}} (.*)', text
+        rf'predictor_requests_total{{code="{code}",method="POST",protocol="http",route=".*"}} (.*)',
+        text,
     )
     return int(float(found[1])) if found else 0
 

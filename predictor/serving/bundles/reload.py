@@ -5,6 +5,7 @@ import gc
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from threading import Thread
@@ -158,6 +159,10 @@ class Watcher:
         origin = source.origin_of(engine.folder, self._settings)
         version = engine.manifest.version
         metrics.MODEL_INFO.labels(engine.manifest.name, version, origin).set(int(is_served))
+        if is_served:
+            created = datetime.fromisoformat(engine.manifest.created)
+            metrics.MODEL_CREATED.labels(engine.manifest.name).set(created.timestamp())
+            metrics.MODEL_LOADED.labels(engine.manifest.name).set(engine.loaded_at.timestamp())
 
     def _tell(self, found: Seen, refused: _Refused) -> None:
         """Say once why what was found is not served."""

@@ -73,7 +73,7 @@ def _outside(column: Column, value: object, number: int) -> InvalidInput:
     is_code = column.datatype == "BYTES" and type(value) is not str
     expected = f"one of {column.codes}" if is_code else column.expectation
     where = f"row {number}, column {column.name}"
-    return InvalidInput(f"{where}: got {quote(value)}, expected {expected}")
+    return InvalidInput(f"{where}: got {quote(value)}, expected {expected}", column.name)
 
 
 def _row(contract: Contract, row: object, number: int) -> list[float]:
@@ -87,7 +87,7 @@ def _cell(column: Column, value: object, number: int) -> float:
         return column.encode(value)
     except InvalidInput as error:
         message = f"row {number}, column {column.name}: {error}"
-        raise InvalidInput(message) from None
+        raise InvalidInput(message, column.name) from None
 
 
 def _values(contract: Contract, row: object, number: int) -> list[object]:
@@ -114,4 +114,5 @@ def _wrong_names(contract: Contract, row: dict[str, object], number: int) -> Inv
             return InvalidInput(f"row {number}: got column {quote(name)}, expected only {known}")
     missing = next(column for column in contract.columns if column.name not in row)
     where = f"row {number}, column {missing.name}"
-    return InvalidInput(f"{where}: got nothing, expected {missing.expectation}")
+    message = f"{where}: got nothing, expected {missing.expectation}"
+    return InvalidInput(message, missing.name)

@@ -41,7 +41,7 @@ def elements(name: str, datatype: str, content: bytes) -> NDArray[Any] | list[st
     dtype = np.dtype(DTYPES[datatype])
     if len(content) % dtype.itemsize:
         message = f"input {name}: got {len(content)} bytes, expected a multiple of {dtype.itemsize}"
-        raise InvalidInput(message)
+        raise InvalidInput(message, name)
     return np.frombuffer(content, dtype)
 
 
@@ -59,7 +59,7 @@ def _texts(name: str, content: bytes) -> list[str]:
             start, end = end, end + LENGTH.unpack_from(content, start)[0]
         if end > len(content):
             message = f"input {name}, element {len(found)}: its length is over the tensor's bytes"
-            raise InvalidInput(message)
+            raise InvalidInput(message, name)
         found.append(text(name, len(found), content[start:end]))
         start = end
     return found
@@ -71,4 +71,4 @@ def text(name: str, number: int, content: bytes) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         message = f"input {name}, element {number}: got bytes that are not UTF-8"
-        raise InvalidInput(message) from error
+        raise InvalidInput(message, name) from error

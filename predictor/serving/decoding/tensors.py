@@ -134,8 +134,7 @@ class TensorDecoder:
                 raise InvalidInput(message)
         for column in contract.columns:
             if column.name not in found:
-                message = f"input {column.name}: got nothing, expected {column.expectation}"
-                raise InvalidInput(message)
+                raise wrong(column.name, f"got nothing, expected {column.expectation}")
         return [found[name] for name in contract.names]
 
     def _from_columns(self, tensors: list[Tensor]) -> Batch:
@@ -190,4 +189,4 @@ def _check_datatype(tensor: Tensor, allowed: frozenset[str]) -> None:
 
 def wrong(name: str, what: str) -> InvalidInput:
     """Return the error of the input `name`."""
-    return InvalidInput(f"input {name}: {what}")
+    return InvalidInput(f"input {name}: {what}", name.partition(",")[0])

@@ -214,6 +214,7 @@ async def _answer(
     except _NotFound as error:
         return grpc.StatusCode.NOT_FOUND, str(error)
     except Overloaded as error:
+        metrics.REJECTED.labels(error.lack).inc()
         return grpc.StatusCode.UNAVAILABLE, str(error)
     except Exception:
         named = fields(request_id=arrival.request_id.decode())

@@ -28,6 +28,7 @@ from predictor.serving.engine import Engine
 from predictor.serving.grpc import drain as grpc_drain
 from predictor.serving.grpc import server as grpc_server
 from predictor.serving.observability import logs, traces
+from predictor.serving.observability.pulse import Pulse
 from predictor.serving.processes.child import READY
 from predictor.serving.rest.express import ExpressProtocol
 from predictor.serving.rest.routes import application, predictions
@@ -90,6 +91,7 @@ class _Server(uvicorn.Server):
         security: Security = OPEN,
     ) -> None:
         self._watch = Watch(settings)
+        self._pulse = Pulse(service.count)
         super().__init__(_config(service, settings, self._watch, security))
         self._security = security
         self._service = service
@@ -111,6 +113,7 @@ class _Server(uvicorn.Server):
         acceptor = Acceptor(sockets or [], self._protocol, self.config.ssl)
         self._watch.accept_others = acceptor.accept
         self._watch.start()
+        self._pulse.start()
         self._ready()
 
     def _protocol(self) -> asyncio.Protocol:
@@ -143,6 +146,7 @@ class _Server(uvicorn.Server):
             ),
         )
         self._security.stop()
+        self._pulse.count()
 
 
 def _allow_descriptors() -> None:

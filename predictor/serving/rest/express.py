@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from predictor.serving.access import answered
-from predictor.serving.backlog import ClientGone, Hold, Overloaded
+from predictor.serving.backlog import ClientGone, Hold, Lack, Overloaded
 from predictor.serving.connections.connection import Connection
 from predictor.serving.connections.ending import ANSWER, BODY
 from predictor.serving.connections.framing import HEADERS
@@ -101,7 +101,8 @@ class ExpressProtocol(Connection):
     def _begin(self, headers: dict[bytes, bytes], size_bytes: int) -> None:
         self._arriving = Request([], headers)
         self._body_bytes = size_bytes
-        self._refused = None if self._service.has_room(size_bytes) else Overloaded()
+        lack = self._service.lack(size_bytes)
+        self._refused = Overloaded(lack) if lack else None
         arrival = arrived(headers.get(REQUEST_ID), headers.get(TRACEPARENT))
         cycle: Any = _Cycle(arrival, Hold(self._service.buffers, size_bytes))
         self.cycle = cycle
@@ -143,7 +144,8 @@ class ExpressProtocol(Connection):
         try:
             hold.take(len(body))
         except Overloaded:
-            self._refused = Overloaded()  # a new one: what was raised holds the body
+            # A new one: what was raised holds the body.
+            self._refused = Overloaded(Lack.MEMORY)
             parts.clear()
             hold.give_back()
         else:

@@ -8,6 +8,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 
 from predictor.errors import InvalidInput
+from predictor.serving import metrics
 from predictor.serving.backlog import RETRY_SECONDS, ClientGone, Overloaded
 from predictor.serving.observability.arrivals import Arrival
 from predictor.serving.observability.lines import fields
@@ -89,6 +90,8 @@ def refused(error: Exception, what: str, arrival: Arrival, invalid_input: int) -
 def refusal(error: Exception, invalid_input: int) -> Response:
     """Return the answer to a request that failed: `{"error": "…"}` with the error's status.
 
+    What is rejected for overload is counted.
+
     Input that the contract does not allow has the status that the protocol gives it; an error that
     is not the client's says nothing of itself.
     """
@@ -97,6 +100,7 @@ def refusal(error: Exception, invalid_input: int) -> Response:
     if isinstance(error, InvalidInput):
         return _failure(invalid_input, str(error), {})
     if isinstance(error, Overloaded):
+        metrics.REJECTED.labels(error.lack).inc()
         return _failure(503, str(error), {"Retry-After": str(RETRY_SECONDS)})
     return _failure(500, "internal error", {})
 

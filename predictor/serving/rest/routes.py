@@ -96,7 +96,7 @@ def reads(service: Service) -> dict[str, Callable[[], Response]]:
         "/v2": v2.server_metadata,
         "/v2/health/live": lambda: Response(b'{"live":true}'),
         "/v2/health/ready": lambda: _ready(service, Response(b'{"ready":true}')),
-        "/metrics": lambda: Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST),
+        "/metrics": lambda: _exposition(service),
         model: lambda: v2.model_metadata(service.engine),
         f"{model}/ready": lambda: _ready(service, v2.model_ready(service.engine)),
     }
@@ -111,6 +111,11 @@ def predictions(service: Service) -> dict[str, Predict]:
         Predict(v2_path, partial(v2.decode, service), V2_TYPES),
     )
     return {route.path: route for route in routes}
+
+
+def _exposition(service: Service) -> Response:
+    service.count()
+    return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _ready(service: Service, response: Response) -> Response:

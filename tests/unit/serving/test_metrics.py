@@ -18,7 +18,7 @@ from predictor.serving import metrics
 metrics.MODEL_INFO.labels("energy", os.environ["VERSION"], "external").set(1)
 for turn in itertools.count():
     os.write(1, b"<")
-    metrics.requests(f"/{turn % 500}", "GET", os.environ["VERSION"]).inc()
+    metrics.REQUESTS.labels("http", f"/{turn % 500}", "GET", os.environ["VERSION"]).inc()
     os.write(1, b">")
 """
 
@@ -55,7 +55,8 @@ def test_a_worker_that_is_killed_while_it_counts_loses_nothing_and_tears_nothing
     for version in range(5):
         said += killed(folder, version)
         assert said.count(b">") <= counted() <= said.count(b"<")
-    assert {file.name for file in folder.iterdir()} == {"counter_0.db", "gauge_livemax_0.db"}
+    kinds = ("counter", "gauge_livemax", "gauge_livesum", "histogram")
+    assert {file.name for file in folder.iterdir()} == {f"{kind}_0.db" for kind in kinds}
 
 
 def test_a_worker_that_was_killed_before_its_file_had_a_size_spoils_no_scrape(

@@ -40,7 +40,9 @@ class Model:
     fails: Callable[[list[int]], bool] = lambda _: False
     runs: list[list[int]] = field(default_factory=list)
 
-    manifest = SimpleNamespace(name="model")
+    manifest = SimpleNamespace(
+        name="model", contract=SimpleNamespace(names=(), warnings=()), profile=None
+    )
 
     def doubts(self, _prediction: Prediction) -> list[Doubt]:
         return []

@@ -1,0 +1,130 @@
+"""What is measured of one model: how long its steps take, and what it is asked and answers."""
+
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import Counter
+
+from predictor.bundle import Manifest
+from predictor.profile import Bins
+from predictor.serving import metrics
+
+Numbers = NDArray[np.float64]
+
+# So many rows are binned in about a millisecond; until they are, they are held.
+MOST_ROWS = 8192
+# What a refused request is counted under that is wrong as a whole, or names no column of the
+# contract: labels must not be made up by clients.
+OTHER = "other"
+
+
+class Meter:
+    """The metrics of one model; to look one up by its label takes longer than to note a number.
+
+    Rows are offered as they are predicted, by any thread, and looked at together later.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        """Look up what every request is measured by; all that is counted begins with 0."""
+        name = manifest.name
+        self._name = name
+        self.note_preprocess = metrics.PREPROCESS_SECONDS.labels(name).note
+        self.note_predict = metrics.PREDICT_SECONDS.labels(name).note
+        self.note_postprocess = metrics.POSTPROCESS_SECONDS.labels(name).note
+        self._note_batch = metrics.BATCH_ROWS.labels(name).note
+        self._rows = metrics.ROWS.labels(name)
+        self._predictions = metrics.PREDICTION.labels(name)
+        self._widths = metrics.INTERVAL_WIDTH.labels(name)
+        self._errors = {
+            column: metrics.INPUT_ERRORS.labels(name, column)
+            for column in (*manifest.contract.names, OTHER)
+        }
+        self._warnings = {
+            warning.name: metrics.WARNINGS.labels(name, warning.name)
+            for warning in manifest.contract.warnings
+        }
+        self._binned = _binned(manifest)
+        _show_reference(manifest)
+        self._lock = Lock()
+        self._noted: list[tuple[Numbers, ...]] = []
+        self._noted_rows = 0
+
+    def warn(self, warning: str) -> None:
+        """Count a row that was answered in doubt."""
+        self._warnings[warning].inc()
+
+    def refuse(self, column: str) -> None:
+        """Count a request that the contract does not allow, by the column that is wrong."""
+        self._errors.get(column, self._errors[OTHER]).inc()
+
+    def offer(self, columns: Numbers, values: Numbers, lower: Numbers, upper: Numbers) -> None:
+        """Take note of rows that were predicted at once, and of their answers.
+
+        `columns` is (n, columns of the contract), the others are (n,).
+        """
+        self._note_batch(len(columns))
+        with self._lock:
+            self._noted.append((columns, values, lower, upper))
+            self._noted_rows += len(columns)
+            is_much = self._noted_rows > MOST_ROWS
+        if is_much:
+            self.count()
+
+    def count(self) -> None:
+        """Count the rows that were offered since the last time."""
+        with self._lock:
+            noted, self._noted, self._noted_rows = self._noted, [], 0
+        if not noted:
+            return
+        columns, values, lower, upper = map(np.concatenate, zip(*noted, strict=True))
+        self._rows.inc(len(columns))
+        self._predictions.add(values)
+        self._widths.add(upper - lower)
+        for binned in self._binned:
+            binned.count(values if binned.place is None else columns[:, binned.place])
+
+    def retire(self, successor: "Meter") -> None:
+        """Let go of the reference's bins that the model after this one does not have."""
+        for labels in self.bins - successor.bins:
+            metrics.DRIFT_REFERENCE_RATIO.labels(*labels).set(0)
+
+    @property
+    def bins(self) -> set[tuple[str, str, str]]:
+        """The labels of the reference's bins: model, column, bin."""
+        return {labels for binned in self._binned for labels in binned.labels}
+
+
+class _Binned:
+    """How many rows are in each bin of a column of the contract, or of the target."""
+
+    def __init__(self, model_name: str, bins: Bins, place: int | None) -> None:
+        """Take the place of the column among the contract's, None for the target."""
+        self.place = place
+        self.labels = [(model_name, bins.name, label) for label in bins.labels]
+        self._count = bins.count
+        self._rows: list[Counter] = [metrics.DRIFT_ROWS.labels(*each) for each in self.labels]
+
+    def count(self, values: Numbers) -> None:
+        for rows, count in zip(self._rows, self._count(values), strict=True):
+            if count:
+                rows.inc(float(count))
+
+
+def _binned(manifest: Manifest) -> list[_Binned]:
+    """Return what counts a bundle's rows against its profile; an old bundle has none."""
+    if manifest.profile is None:
+        return []
+    places = {name: place for place, name in enumerate(manifest.contract.names)}
+    return [_Binned(manifest.name, bins, places.get(bins.name)) for bins in manifest.profile.bins]
+
+
+def _show_reference(manifest: Manifest) -> None:
+    """Export what the counts are compared with."""
+    if manifest.profile is None:
+        return
+    metrics.DRIFT_REFERENCE_ROWS.labels(manifest.name).set(manifest.profile.rows)
+    for bins in manifest.profile.bins:
+        metrics.DRIFT_THRESHOLD.labels(manifest.name, bins.name).set(bins.threshold)
+        for label, ratio in zip(bins.labels, bins.ratios, strict=True):
+            metrics.DRIFT_REFERENCE_RATIO.labels(manifest.name, bins.name, label).set(ratio)

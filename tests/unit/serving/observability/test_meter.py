@@ -1,0 +1,131 @@
+"""What is noted of each request and row, and counted later."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from prometheus_client import REGISTRY, CollectorRegistry, Histogram
+from prometheus_client.samples import Sample
+
+from predictor.bundle import Manifest
+from predictor.profile import Bins, Profile
+from predictor.serving import metrics
+from predictor.serving.observability.meter import MOST_ROWS, Meter
+
+COLUMN = Bins("load", (0.0,), (5.0,), ("none", "≤ 5", "> 5"), (50, 30, 20), 0.2)
+TARGET = Bins("usage", (), (3.0,), ("≤ 3", "> 3"), (60, 40), 0.5)
+
+
+def manifest(name: str, *bins: Bins) -> Manifest:
+    profile = Profile(rows=100, window_rows=10, bins=bins) if bins else None
+    contract = SimpleNamespace(names=("load",), warnings=(SimpleNamespace(name="odd"),))
+    return cast(Manifest, SimpleNamespace(name=name, contract=contract, profile=profile))
+
+
+def answers(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    return values, values - 1, values + 2
+
+
+def samples(model_name: str) -> Iterator[Sample]:
+    for metric in REGISTRY.collect():
+        yield from (s for s in metric.samples if s.labels.get("model_name") == model_name)
+
+
+def value(name: str, model_name: str, **labels: str) -> float:
+    labels |= {"model_name": model_name}
+    [found] = [s.value for s in samples(model_name) if s.name == name and s.labels == labels]
+    return found
+
+
+def rows_in_bins(model_name: str, column: str) -> dict[str, float]:
+    return {
+        sample.labels["bin"]: sample.value
+        for sample in samples(model_name)
+        if sample.name == "predictor_drift_rows_total" and sample.labels["column"] == column
+    }
+
+
+def test_rows_are_counted_in_the_bins_of_their_columns_and_of_what_was_predicted() -> None:
+    meter = Meter(manifest("binned", COLUMN, TARGET))
+    meter.offer(np.array([[0.0], [5.0], [6.0]]), *answers(np.array([1.0, 3.5, 4.0])))
+    meter.offer(np.array([[0.0]]), *answers(np.array([3.0])))
+    assert rows_in_bins("binned", "load") == {"none": 0, "≤ 5": 0, "> 5": 0}
+    meter.count()
+    assert rows_in_bins("binned", "load") == {"none": 2, "≤ 5": 1, "> 5": 1}
+    assert rows_in_bins("binned", "usage") == {"≤ 3": 2, "> 3": 2}
+    assert value("predictor_rows_total", "binned") == 4
+    assert value("predictor_prediction_sum", "binned") == 11.5
+    assert value("predictor_interval_width_sum", "binned") == 12
+    assert value("predictor_interval_width_bucket", "binned", le="2.5") == 0
+    assert value("predictor_interval_width_bucket", "binned", le="5.0") == 4
+
+
+def test_the_reference_is_shown_with_what_is_counted() -> None:
+    Meter(manifest("shown", COLUMN))
+    ratio = "predictor_drift_reference_ratio"
+    assert value(ratio, "shown", column="load", bin="≤ 5") == pytest.approx(30.5 / 101.5)
+    assert value("predictor_drift_threshold", "shown", column="load") == 0.2
+    assert value("predictor_drift_reference_rows", "shown") == 100
+
+
+def test_bins_of_a_model_that_was_have_no_reference_and_common_ones_keep_theirs() -> None:
+    old, new = Meter(manifest("twice", COLUMN, TARGET)), Meter(manifest("twice", COLUMN))
+    old.retire(new)
+    ratio = "predictor_drift_reference_ratio"
+    assert value(ratio, "twice", column="usage", bin="≤ 3") == 0
+    assert value(ratio, "twice", column="load", bin="none") > 0
+
+
+def test_many_rows_are_counted_without_waiting_for_a_scrape() -> None:
+    meter = Meter(manifest("many", COLUMN))
+    meter.offer(np.zeros((MOST_ROWS + 1, 1)), *answers(np.ones(MOST_ROWS + 1)))
+    assert value("predictor_rows_total", "many") == MOST_ROWS + 1
+
+
+def test_no_row_is_lost_or_counted_twice_between_threads() -> None:
+    meter = Meter(manifest("threads", COLUMN))
+    batch, answered = np.zeros((7, 1)), answers(np.ones(7))
+
+    def work() -> None:
+        for number in range(500):
+            meter.offer(batch, *answered)
+            if number % 50 == 0:
+                meter.count()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(work) for _ in range(4)]:
+            done.result()
+    meter.count()
+    assert value("predictor_rows_total", "threads") == 4 * 500 * 7
+    assert rows_in_bins("threads", "load")["none"] == 4 * 500 * 7
+
+
+def test_what_names_no_column_is_counted_as_other() -> None:
+    meter = Meter(manifest("refusing"))
+    for column in ("load", "", "made up by a client"):
+        meter.refuse(column)
+    assert value("predictor_input_errors_total", "refusing", column="load") == 1
+    assert value("predictor_input_errors_total", "refusing", column="other") == 2
+
+
+def test_a_tally_counts_as_a_histogram_does() -> None:
+    bounds, registry = (0.1, 1.0, 10.0), CollectorRegistry()
+    tally = metrics.Tally("tally", "", ["of"], buckets=bounds, registry=registry)
+    plain = Histogram("plain", "", ["of"], buckets=bounds, registry=registry)
+    for number in (0.05, 0.1, 0.5, 1.0, 1.5, 10.0, 11.0, 1e6):
+        tally.labels("x").note(number)
+        plain.labels("x").observe(number)
+    assert registry.get_sample_value("tally_count", {"of": "x"}) == 0
+    tally.count()
+    tally.count()  # nothing twice
+    for bound in ("0.1", "1.0", "10.0", "+Inf"):
+        labels = {"of": "x", "le": bound}
+        found = registry.get_sample_value("tally_bucket", labels)
+        assert found == registry.get_sample_value("plain_bucket", labels)
+    labels = {"of": "x"}
+    found = registry.get_sample_value("tally_sum", labels)
+    assert found == registry.get_sample_value("plain_sum", labels)
