@@ -61,8 +61,8 @@ def declared() -> set[str]:
 def recorded(render: Render) -> set[str]:
     """Return the names that the chart's recording rules make."""
     rule = render("alerts.enabled=true")["PrometheusRule"]
-    rules = [rule for group in rule["spec"]["groups"] for rule in group["rules"]]
-    return {rule["record"] for rule in rules if "record" in rule}
+    rules = [it for group in rule["spec"]["groups"] for it in group["rules"]]
+    return {it["record"] for it in rules if "record" in it}
 
 
 def test_the_files_are_those_of_their_source() -> None:
@@ -219,10 +219,22 @@ def promtool(dashboard: Dashboard, folder: Path, others: dict[str, str]) -> str:
     return result.stderr if result.returncode else ""
 
 
-def test_every_metric_is_one_that_there_is(dashboard: Dashboard, render: Render) -> None:
-    known = declared() | recorded(render) | OF_PROMETHEUS
-    named = {name for query in queries(dashboard) for name in METRIC.findall(query.expression)}
-    assert named - known == set()
+def named(dashboard: Dashboard) -> set[str]:
+    """Return the names of the series that a dashboard asks for."""
+    return {name for query in queries(dashboard) for name in METRIC.findall(query.expression)}
+
+
+def test_every_metric_is_one_that_the_server_exports(dashboard: Dashboard) -> None:
+    scraped = {name for name in named(dashboard) if ":" not in name}
+    assert scraped
+    assert scraped - declared() - OF_PROMETHEUS == set()
+
+
+@pytest.mark.parametrize("name", ["serving", "drift"])
+def test_every_recorded_series_is_one_that_a_rule_records(name: str, render: Render) -> None:
+    asked = {series for series in named(read(name)) if ":" in series}
+    assert asked
+    assert asked - recorded(render) == set()
 
 
 def test_every_label_value_that_is_listed_is_of_a_metric_that_there_is(
