@@ -81,7 +81,7 @@ def bargauge(axes: Axes, panel: Json, series: Sequence[Series]) -> None:
 def barchart(axes: Axes, panel: Json, series: Sequence[Series]) -> None:
     """Draw the bars of each query side by side, by the label that they have in common."""
     label = panel["options"]["xField"]
-    names = sorted({one.labels[label] for one in series}, key=_natural)
+    names = list(dict.fromkeys(one.labels[label] for one in series))
     letters = sorted({one.letter for one in series})
     height = 0.8 / len(letters)
     for number, letter in enumerate(letters):
@@ -182,14 +182,6 @@ def _named(panel: Json, letter: str) -> str:
 def _cell(found: dict[str, float], letter: str) -> str:
     value = found.get(letter, float("nan"))
     return f"{value:,.0f}" if value.is_integer() or abs(value) >= 100 else f"{value:.4f}"
-
-
-def _natural(text: str) -> tuple[float, str]:
-    """Return what sorts texts by the number that they begin with."""
-    try:
-        return float(text.split(maxsplit=1)[0].strip("≤<>=(")), text
-    except ValueError:
-        return float("inf"), text
 
 
 DRAWN = {

@@ -28,6 +28,8 @@ DPI = 100
 TOP, LEFT, BOTTOM, RIGHT = 0.3, 0.62, 0.55, 0.12
 # A label with a dollar sign is not a formula.
 LITERALLY = mpl.rc_context({"text.parse_math": False})
+# Where names or ranges are beside the data.
+LEFTS = {"barchart": 1.5, "bargauge": 1.5, "state-timeline": 1.0, "heatmap": 0.85}
 WITHOUT_AXES = {"stat", "table"}
 
 
@@ -105,9 +107,9 @@ def _axes(figure: Figure, panel: Json, rows: int) -> Axes:
     """Return where a panel's data is drawn."""
     width, height = figure.get_size_inches()
     x, y, w, h = _box(panel, rows)
-    left, bottom = (0.1, 0.05) if panel["type"] in WITHOUT_AXES else (LEFT, BOTTOM)
-    if panel["type"] in {"barchart", "bargauge", "state-timeline"}:
-        left = 1.5
+    left, bottom = LEFTS.get(panel["type"], LEFT), BOTTOM
+    if panel["type"] in WITHOUT_AXES:
+        left, bottom = 0.1, 0.05
     inner = (x + left, y + bottom, w - left - RIGHT, h - bottom - TOP)
     axes = figure.add_axes(
         (inner[0] / width, inner[1] / height, inner[2] / width, inner[3] / height)
