@@ -75,11 +75,20 @@ class Bins(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         return np.where(points[nearest] == values, nearest, ranged)
 
     def count(self, values: "NDArray[np.float64]") -> "NDArray[np.int64]":
-        """Return how many of some values are in each bin, (bins,)."""
+        """Return how many of some values are in each bin, (bins,).
+
+        To compare all with each bound takes a fifth of the time that to look each one up does.
+        """
         import numpy as np
 
-        bins = len(self.labels)
-        return np.bincount(self.places(values), minlength=bins)[:bins].astype(np.int64)
+        at = [np.count_nonzero(values == point) for point in self.points]
+        if not self.edges:
+            return np.array(at, np.int64)
+        up_to = [np.count_nonzero(values <= edge) for edge in self.edges]
+        ranged = np.diff([0, *up_to, len(values)])
+        for place, count in zip(np.searchsorted(self.edges, self.points), at, strict=True):
+            ranged[place] -= count
+        return np.array([*at, *ranged], np.int64)
 
     @cached_property
     def ratios(self) -> tuple[float, ...]:

@@ -31,6 +31,7 @@ TIMEOUT_SECONDS = 10.0
 LOG_LINES = 10
 KSERVE = ("serving.kserve.io", "v1beta1")
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+OWN_CONFIG = Path("~/.kube/config")
 
 Answer = TypeVar("Answer")
 
@@ -135,18 +136,20 @@ def connect(namespace: str | None = None) -> Iterator[Cluster]:
 
 
 def _configure(configuration: client.Configuration) -> str | None:
-    """Read where the cluster is and who asks, as kubectl does, and return the namespace."""
+    """Read where the cluster is and who asks, as kubectl does, and return the namespace.
+
+    A pod's own cluster is meant where no other is named; a name that is wrong is an error.
+    """
     file = os.environ.get("KUBECONFIG") or None
     try:
+        if file is None and POD_NAMESPACE.exists() and not OWN_CONFIG.expanduser().exists():
+            config.load_incluster_config(configuration)
+            return POD_NAMESPACE.read_text().strip()
         config.load_kube_config(file, client_configuration=configuration)
         current: str | None = config.list_kube_config_contexts(file)[1]["context"].get("namespace")
     except config.ConfigException as error:
-        try:
-            config.load_incluster_config(configuration)
-        except config.ConfigException:
-            message = f"no cluster is named by KUBECONFIG or ~/.kube/config: {error}"
-            raise DeploymentError(message) from error
-        return POD_NAMESPACE.read_text().strip() if POD_NAMESPACE.exists() else None
+        message = f"no cluster is named by KUBECONFIG or ~/.kube/config: {error}"
+        raise DeploymentError(message) from error
     return current
 
 

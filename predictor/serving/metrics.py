@@ -73,10 +73,10 @@ class Tally(Histogram):
         """Count some numbers, (n,)."""
         if not len(numbers):
             return
-        places = np.searchsorted(self._upper_bounds, numbers)
-        for place, count in enumerate(np.bincount(places)):
+        up_to = [np.count_nonzero(numbers <= bound) for bound in self._upper_bounds]
+        for bucket, count in zip(self._buckets, np.diff([0, *up_to]), strict=True):
             if count:
-                self._buckets[place].inc(float(count))
+                bucket.inc(float(count))
         self._sum.inc(float(numbers.sum()))
 
 

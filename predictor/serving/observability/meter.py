@@ -81,8 +81,9 @@ class Meter:
         self._rows.inc(len(columns))
         self._predictions.add(values)
         self._widths.add(upper - lower)
+        by_column = np.ascontiguousarray(columns.T)
         for binned in self._binned:
-            binned.count(values if binned.place is None else columns[:, binned.place])
+            binned.count(values if binned.place is None else by_column[binned.place])
 
     def retire(self, successor: "Meter") -> None:
         """Let go of the reference's bins that the model after this one does not have."""

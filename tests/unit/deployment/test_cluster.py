@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import pytest
+from kubernetes import config
 
+from predictor.deployment import cluster as cluster_module
 from predictor.deployment.cluster import Cluster, connect
 from predictor.deployment.found import Found
 from predictor.errors import DeploymentError, UnreachableClusterError
@@ -86,3 +88,30 @@ def test_without_a_cluster_there_is_a_sentence(
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(DeploymentError, match="no cluster is named by KUBECONFIG"), connect():
         pass
+
+
+@pytest.mark.usefixtures("api")
+def test_a_pod_never_takes_its_own_cluster_for_the_one_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    namespace = tmp_path / "namespace"
+    namespace.write_text("own")
+    monkeypatch.setattr(cluster_module, "POD_NAMESPACE", namespace)
+    with connect() as found:
+        assert found.namespace != "own"
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "misspelled"))
+    with pytest.raises(DeploymentError, match="no cluster is named by KUBECONFIG"), connect():
+        pass
+
+
+def test_a_pod_without_a_kubeconfig_takes_its_own_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    namespace = tmp_path / "namespace"
+    namespace.write_text("own")
+    monkeypatch.setattr(cluster_module, "POD_NAMESPACE", namespace)
+    monkeypatch.setattr(cluster_module, "OWN_CONFIG", tmp_path / "none")
+    monkeypatch.setattr(config, "load_incluster_config", lambda _: None)  # a pod cannot be had here
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    with connect() as found:
+        assert found.namespace == "own"
