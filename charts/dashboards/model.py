@@ -85,8 +85,8 @@ VERSIONS = (
     Panel(
         "timeseries",
         "Bundles found in the watched folder",
-        "Bundles that workers found, by what became of them: `loaded` is served now, `unchanged` was "
-        "served already, and each of the others was refused, while the old one goes on serving.",
+        "Bundles that workers found, by what became of them: `loaded` is served now, `unchanged` "
+        "was served already; each of the others was refused, and the old one goes on serving.",
         "short",
         {
             "{{outcome}}": "sum by (outcome) "

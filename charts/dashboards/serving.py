@@ -43,7 +43,7 @@ TRAFFIC = (
         "timeseries",
         "Requests that were not answered well, by status",
         "Answers a second that are neither 2xx nor OK. 4xx and INVALID_ARGUMENT are the clients' "
-        "mistakes; 5xx, INTERNAL, UNKNOWN and UNAVAILABLE are the server's. No data: all were well.",
+        "mistakes; 5xx, INTERNAL, UNKNOWN and UNAVAILABLE are the server's. No data: all is well.",
         "reqps",
         {"{{protocol}} {{code}}": total(rate(REQUESTS, 'code!~"2..|OK"'), "protocol", "code")},
         has_runbook=True,
