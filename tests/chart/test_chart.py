@@ -168,6 +168,18 @@ def test_a_pod_monitor_selects_the_pods_that_kserve_makes(objects: Objects) -> N
     assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
 
 
+@pytest.mark.parametrize("key", ["podMonitor", "serviceMonitor"])
+@pytest.mark.parametrize("kserve", ["true", "false"])
+def test_what_is_scraped_has_the_release_as_its_job(render: Render, key: str, kserve: str) -> None:
+    """KServe gives its pods and its Service the labels of the InferenceService."""
+    objects = render(f"{key}.enabled=true", f"kserve.enabled={kserve}")
+    label = objects[f"{key[0].upper()}{key[1:]}"]["spec"]["jobLabel"]
+    labelled = [objects["InferenceService"]] if kserve == "true" else [objects["Service"]]
+    if kserve == "false":
+        labelled.append(objects["Deployment"]["spec"]["template"])
+    assert {found["metadata"]["labels"][label] for found in labelled} == {"energy"}
+
+
 def test_a_pod_monitor_takes_the_labels_that_prometheus_selects_by(render: Render) -> None:
     objects = render("podMonitor.enabled=true", "podMonitor.labels.release=prometheus")
     assert objects["PodMonitor"]["metadata"]["labels"]["release"] == "prometheus"
@@ -243,6 +255,12 @@ def test_names_that_look_like_numbers_are_names() -> None:
         ("workers=-1", "minimum: got -1, want 0"),
         ("workers=1025", "maximum: got 1,025, want 1,024"),
         ("shutdown.preStopSleepSeconds=0", "minimum: got 0, want 1"),
+        ("slo.availability=99.9", "does not match pattern"),
+        ("slo.latency=1", "exclusiveMaximum"),
+        ("slo.minFailed=0", "minimum: got 0, want 1"),
+        ("drift.window=4w", "does not match pattern"),
+        ("drift.step=6m", "does not match pattern"),
+        ("drift.threshold=-1", "minimum: got -1, want 0"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused(option: str, message: str) -> None:

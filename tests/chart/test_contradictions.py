@@ -74,6 +74,11 @@ JWT = ("auth.jwt.issuer=i", "auth.jwt.audience=a", "auth.jwt.jwksUrl=https://idp
             "podMonitor.enabled=true serviceMonitor.enabled=true",
             ("podMonitor.enabled", "serviceMonitor.enabled"),
         ),
+        ("alerts.enabled=true", ("alerts.enabled", "podMonitor.enabled", "serviceMonitor.enabled")),
+        (
+            "alerts.enabled=true scrapeAnnotations.enabled=true",
+            ("alerts.enabled", "podMonitor.enabled", "job"),
+        ),
         (
             "podMonitor.enabled=true auth.apiKeys.secretName=k",
             ("podMonitor.enabled", "clientCredentials.secretName"),
@@ -93,6 +98,7 @@ JWT = ("auth.jwt.issuer=i", "auth.jwt.audience=a", "auth.jwt.jwksUrl=https://idp
         ("env[0].name=WORKERS env[0].value=3", ("env has WORKERS", "its value")),
         ("env[0].name=PORT env[0].value=1", ("env has PORT", "its value")),
         ("labels.component=other", ("labels has component", "selectors")),
+        ("alerts.labels.component=rules", ("alerts.labels has component", "selectors")),
         ("podLabels.app=other", ("podLabels has app", "selectors")),
         ("labels.team=a podLabels.team=b", ("labels and podLabels", "team")),
         (
@@ -132,6 +138,8 @@ def test_values_that_contradict_each_other_are_refused(sets: str, named: tuple[s
         "rollout.maxSurge=0 rollout.maxUnavailable=1",
         "autoscaling.enabled=false autoscaling.name=a-predictor",
         "kserve.enabled=false autoscaling.name=a-predictor",
+        "alerts.enabled=true podMonitor.enabled=true",
+        "alerts.enabled=true serviceMonitor.enabled=true",
         "env[0].name=OTEL_EXPORTER_OTLP_ENDPOINT env[0].value=http://collector:4318",
     ],
 )
@@ -145,6 +153,11 @@ def test_values_that_go_together_are_taken(sets: str) -> None:
     [
         ("", "serving.kserve.io/v1beta1", "KServe"),
         ("podMonitor.enabled=true", "monitoring.coreos.com/v1", "the Prometheus operator"),
+        (
+            "alerts.enabled=true podMonitor.enabled=true",
+            "monitoring.coreos.com/v1",
+            "the Prometheus operator",
+        ),
         ("serviceMonitor.enabled=true", "monitoring.coreos.com/v1", "the Prometheus operator"),
         (
             "keda.enabled=true keda.prometheusAddress=http://p autoscaling.enabled=false",

@@ -35,6 +35,8 @@ PROFILES = {
         "podLabels.team=power",
         "podAnnotations.note=ours",
         "scrapeAnnotations.enabled=false",
+        "podMonitor.enabled=true",
+        "alerts.enabled=true",
     ),
 }
 

@@ -28,6 +28,7 @@ BESIDE = {
     "Pod",
     "PodDisruptionBudget",
     "PodMonitor",
+    "PrometheusRule",
 }
 
 
@@ -50,7 +51,7 @@ def own_account(namespace: Namespace) -> str:
 def test_the_api_server_takes_every_object_of_the_chart(
     empty_namespace: Namespace, rendering: dict[str, str]
 ) -> None:
-    more = ("podMonitor", "networkPolicy", *(["ingress"] if rendering else []))
+    more = ("podMonitor", "alerts", "networkPolicy", *(["ingress"] if rendering else []))
     values = (
         rendering | {f"{key}.enabled": "true" for key in more} | {"ingress.hosts": "{a.example}"}
     )

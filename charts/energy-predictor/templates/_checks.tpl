@@ -9,7 +9,7 @@
 {{- fail (printf "the release's name has %d characters, but with kserve.enabled it may have 48: KServe labels its pods with isvc.NAME-predictor, and a label has 63" (len .Release.Name)) }}
 {{- end }}
 
-{{- range $key, $labels := dict "labels" $v.labels "podLabels" $v.podLabels "podMonitor.labels" $v.podMonitor.labels "serviceMonitor.labels" $v.serviceMonitor.labels "dashboards.labels" $v.dashboards.labels }}
+{{- range $key, $labels := dict "labels" $v.labels "podLabels" $v.podLabels "podMonitor.labels" $v.podMonitor.labels "serviceMonitor.labels" $v.serviceMonitor.labels "alerts.labels" $v.alerts.labels "dashboards.labels" $v.dashboards.labels }}
 {{- range list "app" "component" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/managed-by" }}
 {{- if hasKey $labels . }}
 {{- fail (printf "%s has %s, by which the chart's own selectors find the pods: name it otherwise" $key .) }}
@@ -152,6 +152,9 @@
 {{- if and $v.podMonitor.enabled $v.serviceMonitor.enabled }}
 {{- fail "podMonitor.enabled and serviceMonitor.enabled are both true: everything would be counted twice" }}
 {{- end }}
+{{- if and $v.alerts.enabled (not (or $v.podMonitor.enabled $v.serviceMonitor.enabled)) }}
+{{- fail "alerts.enabled is true, but podMonitor.enabled and serviceMonitor.enabled, by which what is scraped has the release's name as its job, are both false" }}
+{{- end }}
 {{- $isGuarded := or $v.auth.apiKeys.secretName $v.auth.jwt.issuer }}
 {{- $credentials := $v.clientCredentials }}
 {{- range $key := list "podMonitor" "serviceMonitor" }}
@@ -182,6 +185,7 @@
 {{- if $v.kserve.enabled }}{{ $needs = append $needs (list "kserve.enabled" "serving.kserve.io/v1beta1" "KServe") }}{{ end }}
 {{- if $v.podMonitor.enabled }}{{ $needs = append $needs (list "podMonitor.enabled" "monitoring.coreos.com/v1" "the Prometheus operator") }}{{ end }}
 {{- if $v.serviceMonitor.enabled }}{{ $needs = append $needs (list "serviceMonitor.enabled" "monitoring.coreos.com/v1" "the Prometheus operator") }}{{ end }}
+{{- if $v.alerts.enabled }}{{ $needs = append $needs (list "alerts.enabled" "monitoring.coreos.com/v1" "the Prometheus operator") }}{{ end }}
 {{- if $v.keda.enabled }}{{ $needs = append $needs (list "keda.enabled" "keda.sh/v1alpha1" "KEDA") }}{{ end }}
 {{- if $v.httpRoute.enabled }}{{ $needs = append $needs (list "httpRoute.enabled" "gateway.networking.k8s.io/v1" "the Gateway API") }}{{ end }}
 {{- range $needs }}
