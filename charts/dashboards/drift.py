@@ -14,6 +14,7 @@ from charts.dashboards.panels import (
 
 PSI, THRESHOLD = selected("predictor:drift_psi"), selected("predictor:drift_threshold")
 WINDOW = "predictor:drift_window_rows"
+WHOLE = selected("predictor:drift_whole_window_rows")
 COLUMN = ("namespace", "job", "model_name", "column")
 ON = f"on ({', '.join(COLUMN)})"
 ONE = 'column="$column"'
@@ -49,20 +50,20 @@ NOW = (
     Panel(
         "stat",
         "Columns that have drifted",
-        "Columns whose PSI is over their threshold. 0 is normal; of one, ask whoever sends it; of "
-        "many, or of the target, the plant has changed and the model should be trained anew.",
+        "Columns whose PSI is over their threshold, once the window is three quarters over. 0 is "
+        "normal; of one, ask whoever sends it; of many, or of the target, train the model anew.",
         "none",
-        {"columns": f"count({PSI} > {ON} {THRESHOLD}) or vector(0)"},
+        {"columns": f"count({PSI} > {ON} {THRESHOLD} and {ON} {WHOLE}) or vector(0)"},
         width=6,
         height=5,
         thresholds=((RED, 1),),
-        has_runbook=True,
+        alert="PredictorDrift",
     ),
     Panel(
         "stat",
         "Rows in the window",
-        "Rows that are compared with the training data. With few of them PSI says little: below "
-        "some hundreds, wait.",
+        "Rows that are compared with the training data. With few of them, or of a few days, PSI "
+        "says little: no alert fires below `drift.minRows`.",
         "short",
         {"{{namespace}} {{job}} {{model_name}}": _most(selected(WINDOW))},
         width=6,
@@ -91,7 +92,7 @@ NOW = (
         height=5,
         thresholds=((ORANGE, 0.75), (RED, 1)),
         limits=(None, None),
-        has_runbook=True,
+        alert="PredictorDrift",
     ),
     Panel(
         "bargauge",
@@ -104,7 +105,7 @@ NOW = (
         height=10,
         thresholds=((ORANGE, 0.75), (RED, 1)),
         limits=(0, 2),
-        has_runbook=True,
+        alert="PredictorDrift",
     ),
     Panel(
         "table",
@@ -142,7 +143,7 @@ TIME = (
         {"{{column}}": f"max by (column) ({PSI})"},
         width=12,
         limits=(None, None),
-        has_runbook=True,
+        alert="PredictorDrift",
     ),
     Panel(
         "timeseries",

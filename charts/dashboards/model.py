@@ -39,7 +39,7 @@ VERSIONS = (
         },
         width=12,
         height=7,
-        has_runbook=True,
+        alert="PredictorReloadFailing",
         transformations=(
             {
                 "id": "organize",
@@ -60,7 +60,7 @@ VERSIONS = (
         width=6,
         height=7,
         thresholds=((ORANGE, 180 * DAY), (RED, 365 * DAY)),
-        has_runbook=True,
+        alert="PredictorDrift",
     ),
     Panel(
         "stat",
@@ -93,7 +93,7 @@ VERSIONS = (
             f"(increase({selected('predictor_reloads_total')}[$__rate_interval]))"
         },
         width=12,
-        has_runbook=True,
+        alert="PredictorReloadFailing",
     ),
 )
 PREDICTIONS = (
@@ -152,7 +152,7 @@ INPUTS = (
         "is wrong with the whole. Normal is 0; one column alone is a client that sends it wrongly.",
         "cps",
         {"{{column}}": total(rate("predictor_input_errors_total"), "column")},
-        has_runbook=True,
+        alert="PredictorDataInconsistent",
     ),
     Panel(
         "timeseries",
@@ -172,7 +172,7 @@ INPUTS = (
             "{{model_name}}": f"{total(rate('predictor_warnings_total'), 'model_name')}"
             f" / {total(rate(ROWS), 'model_name')}"
         },
-        has_runbook=True,
+        alert="PredictorDataInconsistent",
     ),
 )
 

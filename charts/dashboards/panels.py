@@ -8,9 +8,8 @@ from charts.dashboards.kinds import CUSTOM, OPTIONS, PALETTE, Json
 
 SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 # The template puts the value `alerts.runbookUrl` in its place.
-RUNBOOKS = "https://example.com/energy-predictor/docs/runbooks.md"
+RUNBOOKS = "docs/runbooks.md"
 SELECTED = 'namespace=~"$namespace", job=~"$job"'
-RUNBOOK: Json = {"title": "Runbook", "url": "${runbooks}", "targetBlank": True}
 GREEN, ORANGE, RED = "green", "orange", "red"
 WIDTH = 24  # Grafana's grid
 
@@ -29,7 +28,7 @@ class Panel:
     thresholds: Sequence[tuple[str, float]] = ()  # after green
     limits: tuple[float | None, float | None] = (0, None)
     is_stacked: bool = False
-    has_runbook: bool = False
+    alert: str = ""  # whose runbook it links to
     options: Json = field(default_factory=dict)
     transformations: Sequence[Json] = ()
     overrides: Sequence[Json] = ()
@@ -124,6 +123,10 @@ def _variables() -> list[Json]:
     ]
 
 
+def _runbook(alert: str) -> Json:
+    return _link(f"Runbook {alert}", url=f"${{runbooks}}#{alert.lower()}", targetBlank=True)
+
+
 def _link(title: str, **more: Any) -> Json:  # noqa: ANN401 - of JSON
     return {"title": title, **more}
 
@@ -155,7 +158,7 @@ def _drawn(panel: Panel | str) -> Json:
         "fieldConfig": {"defaults": _defaults(panel), "overrides": list(panel.overrides)},
         "options": OPTIONS[panel.kind] | panel.options,
         "transformations": list(panel.transformations),
-        "links": [RUNBOOK] if panel.has_runbook else [],
+        "links": [_runbook(panel.alert)] if panel.alert else [],
     }
 
 

@@ -1,6 +1,7 @@
-"""Serving: the promises, the requests, and what may run out."""
+"""Serving: the objectives, the requests, and what may run out."""
 
 from charts.dashboards.kinds import Json
+from charts.dashboards.objectives import OBJECTIVES
 from charts.dashboards.panels import (
     RED,
     Panel,
@@ -11,11 +12,10 @@ from charts.dashboards.panels import (
     selected,
     total,
 )
-from charts.dashboards.promises import PROMISES
 
-# The routes that predict; the promises are about them.
+# The routes that predict; the objectives are about them.
 PREDICTS = (
-    'route=~"/v1/models/.+:predict|/v2/models/.+/infer|/predict|/predict/batch'
+    'route=~"/v1/models/[^/]+:predict|/v2/models/[^/]+(/versions/[^/]+)?/infer|/predict(/batch)?'
     '|/inference.GRPCInferenceService/ModelInfer"'
 )
 REQUESTS, SECONDS = "predictor_requests_total", "predictor_request_seconds"
@@ -46,17 +46,17 @@ TRAFFIC = (
         "mistakes; 5xx, INTERNAL, UNKNOWN and UNAVAILABLE are the server's. No data: all is well.",
         "reqps",
         {"{{protocol}} {{code}}": total(rate(REQUESTS, 'code!~"2..|OK"'), "protocol", "code")},
-        has_runbook=True,
+        alert="PredictorAvailabilityBurn",
     ),
     Panel(
         "timeseries",
         "Time to answer a prediction",
-        "From the request's arrival to its answer, over all pods. Up to 25 ms is what is promised; "
+        "From the request's arrival to its answer, over all pods. Within 25 ms is the objective; "
         "a single row normally takes below a few. When p99 alone rises, look for large batches.",
         "s",
         {f"p{share * 100:g}": quantile(share, SECONDS, PREDICTS) for share in (0.5, 0.9, 0.99)},
         thresholds=((RED, 0.025),),
-        has_runbook=True,
+        alert="PredictorLatencyBurn",
     ),
     Panel(
         "timeseries",
@@ -115,7 +115,7 @@ SATURATION = (
         "short",
         {"{{protocol}}": total(selected("predictor_requests_in_flight"), "protocol")},
         is_stacked=True,
-        has_runbook=True,
+        alert="PredictorAutoscalerAtMaximum",
         width=6,
     ),
     Panel(
@@ -125,7 +125,7 @@ SATURATION = (
         "(`queue`, `late`) or taken too much (`memory`). Should be 0: add pods.",
         "reqps",
         {"{{reason}}": total(rate("predictor_rejected_total"), "reason")},
-        has_runbook=True,
+        alert="PredictorAutoscalerAtMaximum",
         width=6,
     ),
     Panel(
@@ -150,7 +150,7 @@ SATURATION = (
             f"p{share * 100:g}": quantile(share, "predictor_event_loop_lag_seconds")
             for share in (0.5, 0.99)
         },
-        has_runbook=True,
+        alert="PredictorLatencyBurn",
         width=6,
     ),
     Panel(
@@ -160,7 +160,7 @@ SATURATION = (
         "is slowed down; one far above the others gets more than its share of connections.",
         "none",
         _by_pod(rate("process_cpu_seconds_total")),
-        has_runbook=True,
+        alert="PredictorAutoscalerAtMaximum",
     ),
     Panel(
         "timeseries",
@@ -169,6 +169,7 @@ SATURATION = (
         "pod that reaches its limit (2 GiB unless set) is killed.",
         "bytes",
         _by_pod(selected("process_resident_memory_bytes")),
+        alert="PredictorRestarts",
     ),
     Panel(
         "timeseries",
@@ -187,7 +188,7 @@ def serving() -> Json:
         "serving",
         "Energy predictor / Serving",
         "Whether predictions come, how fast, and what may run out",
-        *PROMISES,
+        *OBJECTIVES,
         *TRAFFIC,
         *SATURATION,
     )

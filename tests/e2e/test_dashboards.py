@@ -21,7 +21,7 @@ VALUES = {
     "dashboards.enabled": "true",
     # So that there is a window's drift within the test.
     "drift.step": "1m",
-    "drift.window": "10m",
+    "drift.window": "2m",
 }
 STEPS = ("preprocess", "predict", "postprocess")
 ROUNDS = 5
@@ -131,6 +131,8 @@ def test_every_expression_has_data(watched: Namespace, asked: Traffic, served: M
                 del without[name]
         return not without
 
+    up = f'up{{namespace="{watched.name}", job="{RELEASE}"}} == 1'
+    wait_for(lambda: bool(values(proxy, up)), "Prometheus to scrape the pods")
     try:
         wait_for(every_one_has, "every panel to have data")
     except AssertionError as late:

@@ -1,4 +1,4 @@
-"""The promises about predictions, and what is left of them."""
+"""The service level objectives of predictions, and what is left of their budgets."""
 
 from charts.dashboards.panels import GREEN, ORANGE, RED, Panel, selected
 
@@ -6,26 +6,26 @@ BUDGET = ((RED, -1e9), (ORANGE, 0), (GREEN, 0.25))
 WINDOWS = ("5m", "1h", "6h", "3d")
 
 
-def _budget(title: str, promise: str, broken_by: str) -> Panel:
+def _budget(objective: str, spent_by: str, alert: str) -> Panel:
     return Panel(
         "stat",
-        title,
-        f"What is left of the share of predictions that may be {broken_by} in 30 days. "
-        "1 of 1: none was. Below a quarter, put off what is risky; below 0 the promise is broken.",
+        f"{objective.capitalize()} budget left",
+        f"What is left of the share of predictions that may be {spent_by} in 30 days. "
+        "100 %: none was. Below 25 %, put off what is risky; below 0 the objective is missed.",
         "percentunit",
         {
             "{{namespace}} {{job}}": "min by (namespace, job) "
-            f"({selected(f'predictor:{promise}:budget_remaining_ratio')})"
+            f"({selected(f'predictor:{objective}:budget_remaining_ratio')})"
         },
         width=6,
         height=5,
         thresholds=BUDGET,
         limits=(None, 1),
-        has_runbook=True,
+        alert=alert,
     )
 
 
-def _burning(title: str, ratio: str, description: str) -> Panel:
+def _burning(title: str, ratio: str, description: str, alert: str) -> Panel:
     return Panel(
         "timeseries",
         title,
@@ -36,14 +36,14 @@ def _burning(title: str, ratio: str, description: str) -> Panel:
             f"({selected(f'predictor:{ratio}{window}')})"
             for window in WINDOWS
         },
-        has_runbook=True,
+        alert=alert,
     )
 
 
-PROMISES = (
-    "Promises",
-    _budget("Availability budget left", "availability", "failed by the server"),
-    _budget("Latency budget left", "latency", "answered later than after 25 ms"),
+OBJECTIVES = (
+    "Service level objectives",
+    _budget("availability", "failed by the server", "PredictorAvailabilityBurn"),
+    _budget("latency", "answered later than after 25 ms", "PredictorLatencyBurn"),
     Panel(
         "stat",
         "Predictions asked for",
@@ -64,19 +64,21 @@ PROMISES = (
         width=6,
         height=5,
         thresholds=((RED, -1), (GREEN, 1)),
-        has_runbook=True,
+        alert="PredictorNothingScraped",
     ),
     _burning(
         "Failed predictions, by window",
         "availability:error_ratio_rate",
         "The share of predictions that the server failed, over windows of several lengths. Normal "
         "is 0. A short window alone is a blip; a short and a long one together use up the budget.",
+        "PredictorAvailabilityBurn",
     ),
     _burning(
         "Slow predictions, by window",
         "latency:slow_ratio_rate",
         "The share of predictions not answered within 25 ms, over windows of several lengths. "
         "Normal is near 0; large batches take longer, and count.",
+        "PredictorLatencyBurn",
     ),
     Panel(
         "timeseries",
@@ -90,6 +92,5 @@ PROMISES = (
             for name in ("availability", "latency")
         },
         limits=(None, 1),
-        has_runbook=True,
     ),
 )
