@@ -17,7 +17,7 @@ class Tensor(msgspec.Struct):
 
     name: str
     shape: Annotated[list[int], msgspec.Meta(min_length=1, max_length=2)]
-    data: list[Value] | list[list[Value]]
+    data: list[Value | list[Value]]
 
 
 class _Request(msgspec.Struct):
