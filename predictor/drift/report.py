@@ -32,7 +32,7 @@ td { font-variant-numeric: tabular-nums; } a { color: inherit; }
 .plots { display: flex; flex-wrap: wrap; gap: .5rem 2rem; margin-top: .6rem;
   align-items: flex-start; }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 12px; }
-svg .small { fill: var(--dim); font-size: 11px; }
+svg .small { fill: var(--dim); font-size: 11px; } svg .share { fill: var(--blue); }
 .key span { margin-right: 1.2rem; } .key i { display: inline-block; width: 12px; height: 9px;
   margin-right: .4rem; }
 .key .mark { width: 3px; height: 13px; vertical-align: -2px; background: var(--amber); }

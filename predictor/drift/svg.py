@@ -48,7 +48,7 @@ def _bin(place: int, label: str, found: tuple[float, float, float | None], scale
         f'width="{reference * scale:.1f}" height="{BAR}"/>'
         f'<rect class="current" x="{LABELS}" y="{top + BAR + 1}" '
         f'width="{current * scale:.1f}" height="{BAR}"/>{mark}'
-        f'<text class="small" x="{end:.1f}" y="{top + 13}">{current:.1%}</text></g>'
+        f'<text class="small share" x="{end:.1f}" y="{top + 13}">{current:.1%}</text></g>'
     )
 
 
