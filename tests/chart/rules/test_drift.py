@@ -55,10 +55,12 @@ def test_the_same_distribution_is_near_0_and_another_is_not() -> None:
     assert psi([5000, 5000], [9000, 1000]) == pytest.approx(0.8 / 2 * 2.1972, abs=1e-3)
 
 
-def test_rows_of_bins_that_have_no_reference_drop_out(tmp_path: Path) -> None:
-    """They are of a bundle that was served before."""
+@pytest.mark.parametrize("is_shown", [False, True])
+def test_rows_of_bins_that_have_no_reference_drop_out(*, is_shown: bool, tmp_path: Path) -> None:
+    """They are of a bundle that was served before, by this pod, which shows 0, or by another."""
     old = series("predictor_drift_rows_total", pod="a", **COLUMN, bin="(0, 7]")
-    shown = {**given(DRIFTED), old: "0+50x30"}
+    reference = series("predictor_drift_reference_ratio", pod="a", **COLUMN, bin="(0, 7]")
+    shown = {**given(DRIFTED), old: "0+50x30"} | ({reference: "0x60"} if is_shown else {})
     counts = [one.each * steps("5h0m") for one in DRIFTED]
     value = psi([one.reference for one in DRIFTED], counts)
     expected = {f"abs(predictor:drift_psi - {value!r}) < bool 1e-9": {OF_COLUMN: 1.0}}
