@@ -167,8 +167,8 @@ PODS = [
     Case(
         "the first pods start",
         "PredictorNoReadyPod",
-        {_READY % "energy-predictor": "0 0 1 2x10"},
-        at="1m",
+        {_READY % "energy-predictor": "0 0 0 0 1 2x10"},
+        at="90s",
     ),
     Case(
         "another Deployment has none",

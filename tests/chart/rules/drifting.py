@@ -54,8 +54,13 @@ def psi(reference: Sequence[int], current: Sequence[float]) -> float:
 ALIKE = (Counted("0", 3000, 6), Counted("(0, 1]", 1500, 3), Counted("(1, inf]", 500, 1))
 DRIFTED = (Counted("0", 3000, 2), Counted("(0, 1]", 1500, 3), Counted("(1, inf]", 500, 5))
 FEW = tuple(Counted(one.name, one.reference, one.each / 10) for one in DRIFTED)
-# A new bundle came six hours after the other: its bins differ in all but the point.
-NEW_BINS = (Counted("0", 3000, 6), Counted("(0, 2]", 1500, 3, 72), Counted("(2, inf]", 500, 1, 72))
+
+
+def new_bins(since: int) -> tuple[Counted, ...]:
+    """Return the bins of a new bundle that came at a step, which differ in all but the point."""
+    new = Counted("(0, 2]", 1500, 3, since), Counted("(2, inf]", 500, 1, since)
+    return (Counted("0", 3000, 6), *new)
+
 
 _FIRES = PLANT | COLUMN
 
@@ -88,8 +93,14 @@ DRIFTING = [
         sets="drift.threshold=0.1",
     ),
     _case(
+        "a new bundle in the first window",
+        given(new_bins(24), threshold=0.01),
+        "7h15m",
+        fires=False,
+    ),
+    _case(
         "rows of the bundle before in one bin alone",
-        given(NEW_BINS, threshold=0.01, steps=240),
+        given(new_bins(72), threshold=0.01, steps=240),
         "13h30m",
         fires=False,
     ),

@@ -10,11 +10,11 @@ from tests.chart.rules.drifting import (
     ALIKE,
     COLUMN,
     DRIFTED,
-    NEW_BINS,
     SETS,
     STEP_MINUTES,
     Counted,
     given,
+    new_bins,
     psi,
 )
 from tests.chart.rules.promtool import Rule, alerts, groups, series, unexpected
@@ -77,7 +77,7 @@ def test_a_window_of_bins_of_unlike_age_is_over_before_it_is_judged(tmp_path: Pa
     """The new bins came six hours after the other one: they are whole after eight hours more."""
     for at, rows in (("13h", {}), ("14h30m", {OF_COLUMN: 1.0})):
         expected: dict[str, dict[str, float]] = {"predictor:drift_whole_window_rows > bool 0": rows}
-        shown = given(NEW_BINS, steps=240)
+        shown = given(new_bins(72), steps=240)
         assert unexpected(tmp_path, drift(), shown, expected, at=at, every="5m") == ""
 
 
