@@ -142,7 +142,7 @@ def _draw(axes: Axes, panel: Json, series: list[Series]) -> None:
         DRAWN[panel["type"]](axes, panel, series)
     else:
         axes.axis("off")
-        axes.text(0.5, 0.5, "No data", ha="center", va="center", color=TEXT)
+        axes.text(0.5, 0.5, "No data", transform=axes.transAxes, ha="center", color=TEXT)
 
 
 @LITERALLY
