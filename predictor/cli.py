@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from predictor.training.dataset import Layout
     from predictor.training.tracks import Track
 
+# Of `predictor drift --fail-on-drift`; 1 is an error, and 2 a command that cannot be read.
+DRIFT_EXIT = 3
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, or 1 after an error in one sentence."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except (PredictorError, OSError) as error:  # OSError: a shared library that the system lacks
         options.complain(str(error))
         return 1
@@ -31,7 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         options.complain(f"{error.name} is not installed: {options.needs}")
         return 1
-    return 0
 
 
 def _complain(sentence: str) -> None:
@@ -72,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_release(status)
     status.add_argument("--json", action="store_true", help="print it for programs")
     status.set_defaults(run=_status)
+
+    _add_drift(
+        commands.add_parser("drift", help="compare rows with those that a model was trained on")
+    )
 
     verify = commands.add_parser("verify", help="look into a bundle without trusting it")
     verify.add_argument("bundle", type=Path, help="the bundle's folder")
@@ -147,6 +153,28 @@ def _add_conformance(conformance: argparse.ArgumentParser) -> None:
     conformance.set_defaults(run=_conformance, needs="pip install energy-predictor")
 
 
+def _add_drift(drift: argparse.ArgumentParser) -> None:
+    drift.add_argument("reference", type=Path, help="a bundle's folder, or a file of rows")
+    drift.add_argument(
+        "current", type=Path, help="a file of rows: CSV, Parquet or captured requests"
+    )
+    drift.add_argument("--output", type=Path, metavar="FILE", help="write a report in HTML")
+    drift.add_argument("--json", action="store_true", help="print the results for programs")
+    drift.add_argument(
+        "--window-rows", type=_positive, metavar="ROWS", help="by default the reference's, 28 days"
+    )
+    drift.add_argument(
+        "--threshold", type=_threshold, metavar="PSI", help="one for all columns, such as 0.1"
+    )
+    drift.add_argument(
+        "--fail-on-drift", action="store_true", help=f"exit with {DRIFT_EXIT} when there is drift"
+    )
+    columns = drift.add_mutually_exclusive_group()
+    columns.add_argument("--bundle", type=Path, help="whose columns a reference file has")
+    columns.add_argument("--contract", type=Path, help="the same, as a JSON file")
+    drift.set_defaults(run=_drift, needs="pip install 'energy-predictor[drift]'")
+
+
 def _add_deploy(deploy: argparse.ArgumentParser) -> None:
     _add_release(deploy)
     deploy.add_argument(
@@ -175,6 +203,20 @@ def _natural(text: str) -> int:
         message = f"got {text!r}, expected a whole number from 0 on"
         raise argparse.ArgumentTypeError(message)
     return int(text)
+
+
+def _positive(text: str) -> int:
+    if not _natural(text):
+        message = f"got {text!r}, expected a whole number from 1 on"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def _threshold(text: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d*)?|\.\d+", text) or not float(text):
+        message = f"got {text!r}, expected a number over 0"
+        raise argparse.ArgumentTypeError(message)
+    return float(text)
 
 
 def _seed(text: str) -> int:
@@ -311,6 +353,22 @@ def _conformance(options: argparse.Namespace) -> None:
             print(runner.line(result), flush=True)
     print(runner.as_json(results) if options.json else runner.summary(results))
     runner.require_kept(results)
+
+
+def _drift(options: argparse.Namespace) -> int:
+    from predictor.drift import comparison, reference, report, sample
+    from predictor.training import columns
+
+    given = None if options.contract is None else contract.read(options.contract)
+    if options.bundle is not None:
+        given = bundle.read(options.bundle).manifest.contract
+    expected = reference.read(options.reference, given, columns.CONTRACT, columns.CSV_NAMES)
+    rows = sample.read(options.current, expected.contract, columns.CSV_NAMES)
+    found = comparison.compare(expected, rows, options.window_rows, options.threshold)
+    if options.output:
+        report.write(options.output, found)
+    print(report.as_json(found) if options.json else report.text(found))
+    return DRIFT_EXIT if options.fail_on_drift and found.drift else 0
 
 
 def _deploy(options: argparse.Namespace) -> None:

@@ -23,24 +23,30 @@ FEWEST_DIGITS = 3
 WINDOW_ROWS = 28 * 96
 WINDOW_STEPS = 28
 FEWEST_WINDOWS = 4
-PERCENTILE = 99.0
 # A column that moves by its standard deviation is found with this much to spare.
 SHIFT_MARGIN = 0.9
 
 
 def profile_of(
-    contract: Contract, columns: NDArray[np.float64], target: NDArray[np.float64]
+    contract: Contract, columns: NDArray[np.float64], target: NDArray[np.float64] | None
 ) -> Profile:
     """Return the profile of rows in the order of time and of what was predicted for them.
 
-    `columns` is (rows, columns of the contract), labels as their codes; `target` is (rows,).
+    `columns` is (rows, columns of the contract), labels as their codes; `target` is (rows,), or
+    None where nothing was predicted.
     """
-    rows = len(target)
+    rows = len(columns)
     window = min(WINDOW_ROWS, max(1, rows // FEWEST_WINDOWS))
     found = [bins_of(c, columns[:, i], window) for i, c in enumerate(contract.columns)]
-    wanted = contract.target
-    predicted = Column(wanted.name, "FP64", wanted.unit, "", wanted.minimum, wanted.maximum)
-    return Profile(rows, window, (*found, bins_of(predicted, target, window)))
+    if target is not None:
+        found.append(bins_of(target_column(contract), target, window))
+    return Profile(rows, window, tuple(found))
+
+
+def target_column(contract: Contract) -> Column:
+    """Return a contract's target as if it were a column."""
+    target = contract.target
+    return Column(target.name, "FP64", target.unit, "", target.minimum, target.maximum)
 
 
 def bins_of(column: Column, values: NDArray[np.float64], window_rows: int) -> Bins:
@@ -119,25 +125,30 @@ def _text(value: float) -> str:
 
 
 def _threshold(column: Column, bins: Bins, values: NDArray[np.float64], window_rows: int) -> float:
-    """Return the PSI that past windows hardly ever exceeded, and chance alone hardly ever does.
+    """Return the largest PSI of past windows, or what chance alone hardly ever exceeds.
 
-    Where a year's seasons differ by more than a shift that must be found, it is that of the shift.
+    The largest: past windows overlap, and those of the 1 % that a percentile would leave out are
+    one month. Where seasons differ by more than a shift that must be found, the shift decides.
     """
     windows = window_counts(bins.places(values), len(bins.labels), window_rows)
-    past = float(np.percentile([psi(bins, counts) for counts in windows.tolist()], PERCENTILE))
-    shift = _least_shift(column, bins, values) if bins.edges else math.inf
+    past = max(psi(bins, counts) for counts in windows.tolist())
+    shift = _least_shift(column, bins, values, window_rows) if bins.edges else math.inf
     chance = chance_limit(len(bins.labels), window_rows, len(values))
     return _up(max(chance, min(past, SHIFT_MARGIN * shift)))
 
 
-def _least_shift(column: Column, bins: Bins, values: NDArray[np.float64]) -> float:
-    """Return the PSI of all values moved by their standard deviation: the smaller, up or down.
+def _least_shift(
+    column: Column, bins: Bins, values: NDArray[np.float64], window_rows: int
+) -> float:
+    """Return the PSI of a window that is moved by a standard deviation: the smaller, up or down.
 
-    Values stay in the column's range.
+    Values stay in the column's range. The window's counts are those that all rows let expect: of
+    empty bins, PSI depends on how many rows there are.
     """
     spread = values.std()
     moved = [np.clip(values + step, column.minimum, column.maximum) for step in (-spread, spread)]
-    return min(psi(bins, bins.count(each).tolist()) for each in moved)
+    scale = window_rows / len(values)
+    return min(psi(bins, (bins.count(each) * scale).tolist()) for each in moved)
 
 
 def _up(value: float) -> float:

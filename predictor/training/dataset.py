@@ -1,7 +1,6 @@
 """Reading the training data, and saying which column or row of a file is wrong."""
 
 import hashlib
-import io
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from predictor import table
 from predictor.contract import Column, Contract
 from predictor.errors import DataError
 from predictor.training import columns
@@ -21,7 +21,6 @@ PACKAGED = "steel_industry.csv.gz"
 PACKAGED_SHA256 = "9b1cee6f9cb9cd9df2b95814ca90a9a2ff15b7f5f1fba0fae3c643e82072eacc"
 PACKAGED_ROWS = 35_040
 
-HEADER_LINES = 1
 GZIP_MAGIC = b"\x1f\x8b"
 FLOAT32 = float(np.finfo(np.float32).max)
 # A day, as the first characters of a time.
@@ -89,22 +88,22 @@ def load(contract: Contract, path: Path | None = None, layout: Layout = STEEL) -
 
 def parse(content: bytes, contract: Contract, layout: Layout, source: str) -> Dataset:
     """Return the dataset that the bytes of a CSV file hold; raises DataError as `load` does."""
-    table = _table(content, source)
+    found = table.from_csv(content, source)
     wanted = contract.target
     target = Column(wanted.name, "FP64", wanted.unit, "", wanted.minimum, wanted.maximum)
     values = {
-        column.name: _values(table, column, layout.names.get(column.name, column.name), source)
+        column.name: _values(found, column, layout.names.get(column.name, column.name), source)
         for column in (*contract.columns, target)
     }
-    if len(table) < FEWEST_ROWS:
-        message = f"{source}: the file has {len(table)} rows, training takes {FEWEST_ROWS} or more"
+    if len(found) < FEWEST_ROWS:
+        message = f"{source}: the file has {len(found)} rows, training takes {FEWEST_ROWS} or more"
         raise DataError(message)
     return Dataset(
         source=Path(source).name,
         sha256=hashlib.sha256(content).hexdigest(),
         columns=np.column_stack([values[name] for name in contract.names]),
         target=values[target.name],
-        days=_days(table, layout, source) if layout.time else None,
+        days=_days(found, layout, source) if layout.time else None,
     )
 
 
@@ -128,62 +127,18 @@ def _packaged() -> bytes:
     return resources.files("predictor.training").joinpath("data", PACKAGED).read_bytes()
 
 
-def _table(content: bytes, source: str) -> pd.DataFrame:
-    """Return the file as text cells; a row's index is its line in the file."""
-    try:
-        table = pd.read_csv(
-            io.BytesIO(content),
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-            index_col=False,
-            skip_blank_lines=False,
-        )
-    except (ValueError, pd.errors.EmptyDataError) as error:  # ParserError is a ValueError
-        message = f"{source}: not a CSV file that can be read: {error}"
-        raise DataError(message) from error
-    table.index += HEADER_LINES + 1
-    return table
+def _values(found: pd.DataFrame, column: Column, name: str, source: str) -> NDArray[np.float64]:
+    cells = table.cells(found, name, source)
+    values = table.values(cells, column, source)
+    held = np.abs(values) <= FLOAT32
+    table.refuse(cells, ~held, source, "a number that float32 holds, as boosters do")
+    return values
 
 
-def _cells(table: pd.DataFrame, name: str, source: str) -> "pd.Series[str]":
-    if name not in table:
-        message = f"{source}: column {name!r} is missing; the file has {', '.join(map(str, table))}"
-        raise DataError(message)
-    return table[name]
-
-
-def _values(table: pd.DataFrame, column: Column, name: str, source: str) -> NDArray[np.float64]:
-    cells = _cells(table, name, source)
-    values = cells.map(column.labels).astype(float)
-    if column.datatype != "BYTES":
-        values = values.fillna(pd.to_numeric(cells, errors="coerce"))
-    bad = ~values.between(column.minimum, column.maximum)
-    if column.datatype == "INT64":
-        bad |= values % 1 != 0
-    _refuse(cells, bad, source, _expected(column))
-    _refuse(cells, values.abs() > FLOAT32, source, "a number that float32 holds, as boosters do")
-    return np.asarray(values, np.float64)
-
-
-def _days(table: pd.DataFrame, layout: Layout, source: str) -> NDArray[np.datetime64]:
+def _days(found: pd.DataFrame, layout: Layout, source: str) -> NDArray[np.datetime64]:
     """Return the days, which must ascend; times within a day need not."""
-    cells = _cells(table, str(layout.time), source)
+    cells = table.cells(found, str(layout.time), source)
     days = pd.to_datetime(cells.str[:DAY_LENGTH], format=layout.day_format, errors="coerce")
-    _refuse(cells, days.isna(), source, f"a time that begins as {layout.day_format}")
-    _refuse(cells, days < days.shift(1), source, "no day before that of the row above")
+    table.refuse(cells, days.isna(), source, f"a time that begins as {layout.day_format}")
+    table.refuse(cells, days < days.shift(1), source, "no day before that of the row above")
     return days.to_numpy().astype("datetime64[D]")
-
-
-def _refuse(cells: "pd.Series[str]", bad: "pd.Series[bool]", source: str, expected: str) -> None:
-    """Raise DataError, naming the first line of a column that is bad."""
-    if bad.any():
-        line = bad.idxmax()
-        where = f"{source}: line {line}, column {cells.name!r}"
-        message = f"{where}: got {cells[line]!r}, expected {expected}"
-        raise DataError(message)
-
-
-def _expected(column: Column) -> str:
-    names = f"one of {', '.join(column.labels)}"
-    return names if column.datatype == "BYTES" else column.expectation

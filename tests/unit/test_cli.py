@@ -57,6 +57,7 @@ def test_a_seed_is_a_whole_number_that_every_library_takes(
     [
         (["train"], "predictor.training", "spox", "train"),
         (["status", "energy"], "predictor.deployment", "kubernetes", "deploy"),
+        (["drift", "bundle", "rows.csv"], "predictor.drift", "pandas", "drift"),
     ],
 )
 def test_a_missing_library_names_the_extra_to_install(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.bundle import Coverage, Manifest, Score
+from predictor.profile import Profile
 from predictor.training import evaluation
 from predictor.training.evaluation import CROSS_VALIDATION, STACK, Problem, Tested
 from predictor.training.report import plots
@@ -70,6 +71,7 @@ def render(manifest: Manifest, pictures: Iterable[str]) -> str:
         _summary(manifest),
         *([TUNED.format(trials=manifest.tuning_trials)] if manifest.tuning_trials else []),
         figures(manifest),
+        *([f"## Drift\n\n{_drift(manifest.profile)}"] if manifest.profile else []),
         "## Pictures, of the 5-fold protocol",
         *(f"![{name}]({name})" for name in pictures),
     ]
@@ -144,6 +146,12 @@ def _parity(manifest: Manifest) -> str:
         f"its leaves, and {found.native:.1e} from the libraries' own predictions, of which "
         f"{found.tolerance:.1e} is allowed ({manifest.contract.target.unit})."
     )
+
+
+def _drift(profile: Profile) -> str:
+    """Say from when on it is drift; see docs/how-to/watch-for-drift.md."""
+    thresholds = ", ".join(f"`{bins.name}` {bins.threshold:g}" for bins in profile.bins)
+    return f"In a window of {profile.window_rows} rows, PSI over these is drift: {thresholds}."
 
 
 def _number(value: float | None) -> str:

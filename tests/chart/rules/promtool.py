@@ -41,9 +41,8 @@ def counter(*phases: tuple[float, int]) -> str:
     """Return what a counter shows: in each phase so much more at each of so many steps."""
     shown, value = ["0"], 0.0
     for increase, steps in phases:
-        if not steps:
-            continue
-        shown.append(f"{value + increase:g}+{increase:g}x{steps - 1}")
+        if steps:
+            shown.append(f"{value + increase}+{increase}x{steps - 1}")
         value += increase * steps
     return " ".join(shown)
 

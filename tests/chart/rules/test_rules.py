@@ -24,6 +24,7 @@ EVERY_SETS = (
     ("slo.availability=0.9999", "drift.threshold=0.3", "drift.window=12h"),
 )
 RUNBOOKS = ROOT / "docs" / "runbooks.md"
+RECORDED = ROOT / "docs" / "reference" / "rules.md"
 
 
 def group_of(case: Case) -> list[Rule]:
@@ -84,6 +85,14 @@ def test_every_alert_says_how_bad_it_is_what_it_is_and_what_to_do() -> None:
         assert (ROOT / page) == RUNBOOKS
         assert anchor == rule["alert"].lower()
     assert {rule["alert"] for rule in alerts()} == set(headings)
+
+
+def test_every_series_that_is_recorded_has_its_row() -> None:
+    rules = [rule for group in groups() for rule in group["rules"] if "record" in rule]
+    names = [re.sub("(5m|30m|[126]h|[13]d)$", "", rule["record"]) for rule in rules]
+    documented = re.findall(r"^\| `(predictor:[a-z_:]+)`", RECORDED.read_text(), re.MULTILINE)
+    assert set(names) == set(documented)
+    assert len(documented) == len(set(documented))
 
 
 def test_a_link_leads_to_where_the_runbooks_are_read() -> None:

@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from predictor import graph
+from predictor import bundle, graph
+from predictor.contract import Contract
 from predictor.errors import DataError
+from predictor.profiling import profile_of
 from predictor.training import evaluation, pipeline
 from predictor.training.dataset import Dataset
 from predictor.training.pipeline import Plan, Trained
@@ -200,3 +202,11 @@ def test_tuned_parameters_are_no_worse_on_the_folds_and_said_to_be_tuned(
 
 
 NO_LEAK_OF_ALL = replace(RAW, recipes=NO_LEAK.recipes)
+
+
+def test_the_profile_is_of_the_columns_and_of_what_is_served(
+    trained: Trained, dataset: Dataset, contract: Contract
+) -> None:
+    model = graph.load(trained.files[bundle.MODEL])
+    served = graph.predict(model, contract, dataset.columns)[0]
+    assert trained.manifest.profile == profile_of(contract, dataset.columns, served)

@@ -41,3 +41,11 @@ def test_pictures_are_png_of_a_size_that_can_be_seen(trained: Trained) -> None:
         assert content.startswith(b"\x89PNG")
         assert struct.unpack(">II", content[16:24]) == (640, 400)
         assert len(content) > 5_000
+
+
+def test_the_card_says_from_when_on_it_is_drift(trained: Trained) -> None:
+    profile = trained.manifest.profile
+    assert profile is not None
+    text = trained.files[CARD].decode()
+    assert "In a window of 2688 rows, PSI over these is drift: " in text
+    assert all(f"`{bins.name}` {bins.threshold:g}" in text for bins in profile.bins)
