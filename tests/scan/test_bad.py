@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.paths import ROOT
+from tests.paths import CHART, ROOT
 from tests.scan import scanners
 from tests.scan.exceptions import uncovered
 from tests.scan.profiles import PROFILES, Document, as_job, installed, write
@@ -198,6 +198,22 @@ def test_bad_python_is_flagged(rule: str, code: str, tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text(code)
     findings = list(scanners.bandit(tmp_path))
     assert rule in {it.rule for it in uncovered("bandit", findings)}
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "bad"),
+    [
+        (".panels[1].descripton", '"description": "What is left', '"descripton": "What is left'),
+        (".panels[1].options.colourMode", '"colorMode": "value"', '"colourMode": "value"'),
+        (".templating.list[0].lable", '"label": "Data source"', '"lable": "Data source"'),
+    ],
+)
+def test_a_bad_dashboard_is_flagged(path: str, good: str, bad: str, tmp_path: Path) -> None:
+    text = (CHART / "dashboards" / "serving.json").read_text()
+    assert good in text
+    (tmp_path / "bad.json").write_text(text.replace(good, bad, 1))
+    findings = uncovered("grafana", list(scanners.grafana(tmp_path)))
+    assert [it.place for it in findings] == [f"bad.json:{path}"]
 
 
 def test_a_private_key_is_flagged_even_if_a_comment_allows_it(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.paths import ROOT
+from tests.paths import CHART, ROOT
 from tests.scan import scanners
 from tests.scan.exceptions import EXCEPTIONS, uncovered
 from tests.scan.profiles import PLAIN, PROFILES, as_job, installed, write
@@ -13,7 +13,7 @@ from tests.scan.scanners import Finding
 
 SCANNERS = (
     *("kube-score", "checkov", "kubeconform", "pluto"),
-    *("hadolint", "bandit", "detect-secrets"),
+    *("hadolint", "bandit", "detect-secrets", "grafana"),
 )
 
 
@@ -40,6 +40,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, schemas: Path) -> dict[str, 
         "hadolint": list(scanners.hadolint(ROOT / "Dockerfile")),
         "bandit": list(scanners.bandit(ROOT / "predictor")),
         "detect-secrets": secrets,
+        "grafana": list(scanners.grafana(CHART / "dashboards")),
     }
 
 

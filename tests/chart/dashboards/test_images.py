@@ -1,6 +1,5 @@
 """The dashboards drawn from a Prometheus that holds known series."""
 
-import io
 import shutil
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from matplotlib.table import Table
 from matplotlib.text import Text
 
 from charts.dashboards.query import FILES, ask
-from charts.dashboards.render import View, render
+from charts.dashboards.render import View, png, render
 from charts.dashboards.units import shown
 from tests.missing import missing
 
@@ -114,9 +113,7 @@ def texts(figure: Figure) -> list[str]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_picture_is_small(name: str, view: View) -> None:
-    file = io.BytesIO()
-    render(name, view).savefig(file, dpi=100)
-    assert 10_000 < len(file.getvalue()) < 300_000
+    assert 10_000 < len(png(render(name, view))) < 200_000
 
 
 def test_the_picture_of_serving_has_numbers_units_and_legends(view: View) -> None:
