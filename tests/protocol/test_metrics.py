@@ -57,9 +57,8 @@ def test_the_reference_tells_of_all_that_is_scraped_and_of_nothing_else(
         cells[0].strip("`").removesuffix("_total"): (cells[1], set(re.findall("`(.+?)`", cells[2])))
         for cells in rows(REFERENCE / "metrics.md")
     }
-    without_any = {"predictor_denied", "predictor_connections_cut"}  # nobody did anything wrong
     names = {name for name in found if not name.startswith(OTHERS)}
-    assert names | without_any == documented.keys()
+    assert names == documented.keys()
     for name in names:
         kind, labels = documented[name]
         assert found[name].type == kind

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from predictor.serving import metrics
 from predictor.serving.backlog import Overloaded
 from predictor.serving.connections.farewell import Lingering
-from predictor.serving.connections.watch import Phase, Watch
+from predictor.serving.connections.watch import Cut, Phase, Watch
 from predictor.serving.observability.arrivals import REQUEST_ID, arrived
 from predictor.serving.rest.http import Response, refused
 
@@ -24,7 +24,7 @@ IDLE, HEAD, BODY, ANSWER, REFUSED, CLOSING = Phase
 LINGER_SECONDS = 1.0
 LAST_LINGER_SECONDS = 0.3
 LINGER_BYTES = 1024 * 1024
-REASONS = {408: "late", 503: "ending"}  # by the status, where it tells
+REASONS = {408: Cut.LATE, 503: Cut.ENDING}  # by the status, where it tells
 
 
 class _Flow(FlowControl):
@@ -169,7 +169,7 @@ class Ending(HttpToolsProtocol):
 
     def cut(self) -> None:
         """End at once a connection whose client does not read."""
-        metrics.CONNECTIONS_CUT.labels("unread").inc()
+        metrics.CONNECTIONS_CUT.labels(Cut.UNREAD).inc()
         self._transport.abort()
 
     def refuse(self, error: Exception) -> None:
@@ -184,8 +184,10 @@ class Ending(HttpToolsProtocol):
             return
         arrival = arrived(None, None)
         refusal = refused(error, "parsing a request", arrival, invalid_input=400)
-        reason = REASONS.get(refusal.status, "malformed")
-        metrics.CONNECTIONS_CUT.labels("full" if isinstance(error, Overloaded) else reason).inc()
+        reason = REASONS.get(refusal.status, Cut.MALFORMED)
+        if isinstance(error, Overloaded):
+            reason = Cut.FULL
+        metrics.CONNECTIONS_CUT.labels(reason).inc()
         found = (REQUEST_ID, arrival.request_id)
         words, was = self.encoded(refusal, found, keep_alive=False), self.phase
         self.phase, self._held = REFUSED, b""

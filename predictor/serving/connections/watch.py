@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 from predictor.serving import metrics
@@ -30,6 +30,16 @@ class Phase(IntEnum):
     CLOSING = 5
 
 
+class Cut(StrEnum):
+    """Why a connection was ended from here, by its label in the metric."""
+
+    MALFORMED = "malformed"
+    LATE = "late"
+    UNREAD = "unread"
+    FULL = "full"
+    ENDING = "ending"
+
+
 ASKED = frozenset({Phase.HEAD, Phase.BODY, Phase.ANSWER, Phase.REFUSED})
 
 
@@ -46,6 +56,8 @@ class Watch:
         self.is_draining = False
         self.open: set[Ending] = set()
         self.accept_others: Callable[[], None] = _nobody
+        for reason in Cut:
+            metrics.CONNECTIONS_CUT.labels(reason)  # which is 0 from the beginning
         self._in_flight = metrics.IN_FLIGHT.labels("http")
         self._transfer = settings.transfer_seconds
         limits = {

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import SettingsError
+from predictor.serving import metrics
 from predictor.serving.security import api_keys, fetch, tls
 from predictor.serving.security.api_keys import ApiKeys
 from predictor.serving.security.gate import Gate
 from predictor.serving.security.rate import Rates
 from predictor.serving.security.renewal import Files, Renewal, Url
 from predictor.serving.security.tls import Tls, TlsFiles
+from predictor.serving.security.verdict import Reason
 from predictor.serving.settings import Settings
 
 # What is set alone would leave open what it was meant to close.
@@ -54,6 +56,8 @@ OPEN = Security()
 
 def secured(settings: Settings) -> Security:
     """Return what the settings ask for; raises SettingsError when that cannot be."""
+    for reason in Reason:
+        metrics.DENIED.labels(reason)  # which is 0 from the beginning
     for name, needed in NEEDS:
         if getattr(settings, name) and not getattr(settings, needed):
             message = f"setting {name.upper()} needs {needed.upper()}"

@@ -1,6 +1,7 @@
 """What is known of who asks, and what a gate says to it."""
 
 import ipaddress
+from enum import StrEnum
 
 import msgspec
 
@@ -18,10 +19,24 @@ class Peer(msgspec.Struct, frozen=True):
     certified: str | None = None
 
 
+class Reason(StrEnum):
+    """Why a request may not pass, by its label in the metric."""
+
+    MISSING = "missing"
+    CERTIFICATE = "certificate"
+    INVALID = "invalid"
+    UNKNOWN_KEY = "unknown_key"
+    EXPIRED = "expired"
+    CLAIMS = "claims"
+    PRINCIPAL = "principal"
+    NO_KEYS = "no_keys"
+    RATE = "rate"
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """Why a request may not pass: the reason in metrics, the status in HTTP, and a sentence."""
 
-    reason: str
+    reason: Reason
     status: int
     message: str
     retry_seconds: int = 0
@@ -31,23 +46,23 @@ class Refusal(msgspec.Struct, frozen=True):
 Verdict = str | Refusal
 
 SEND = "send an API key or a token with the header Authorization: Bearer"
-MISSING = Refusal("missing", 401, f"credentials are needed: {SEND}")
-NO_CERTIFICATE = Refusal("certificate", 401, "a client certificate is needed")
-INVALID = Refusal("invalid", 401, "the API key or token is not valid")
+MISSING = Refusal(Reason.MISSING, 401, f"credentials are needed: {SEND}")
+NO_CERTIFICATE = Refusal(Reason.CERTIFICATE, 401, "a client certificate is needed")
+INVALID = Refusal(Reason.INVALID, 401, "the API key or token is not valid")
 # The same to a client; but the key that signed the token may be a new one.
-UNKNOWN_KEY = msgspec.structs.replace(INVALID, reason="unknown_key")
-EXPIRED = Refusal("expired", 401, "the token has expired")
-NOT_OURS = Refusal("claims", 401, "the token is not for this server, or not yet")
+UNKNOWN_KEY = msgspec.structs.replace(INVALID, reason=Reason.UNKNOWN_KEY)
+EXPIRED = Refusal(Reason.EXPIRED, 401, "the token has expired")
+NOT_OURS = Refusal(Reason.CLAIMS, 401, "the token is not for this server, or not yet")
 NAMELESS = Refusal(
-    "principal", 403, "the credentials are genuine, but name nobody who can be let in"
+    Reason.PRINCIPAL, 403, "the credentials are genuine, but name nobody who can be let in"
 )
-NO_KEYS = Refusal("no_keys", 503, "tokens cannot be checked at the moment", retry_seconds=5)
+NO_KEYS = Refusal(Reason.NO_KEYS, 503, "tokens cannot be checked at the moment", retry_seconds=5)
 
 
 def too_many(retry_seconds: int) -> Refusal:
     """Return the refusal of one who asks too often."""
     message = f"too many requests, try again in {retry_seconds} s"
-    return Refusal("rate", 429, message, retry_seconds)
+    return Refusal(Reason.RATE, 429, message, retry_seconds)
 
 
 def is_principal(name: str) -> bool:
