@@ -5,6 +5,7 @@ BUNDLE ?= bundle
 ROUNDS ?= 3
 CASES ?= 100000
 MINUTES ?= 60
+E2E ?= tests/e2e
 PROMETHEUS ?= http://127.0.0.1:9090
 SBOM ?= dist/image.cdx.json
 # Of no moment in particular: what is built of the same files has the same bytes.
@@ -52,7 +53,7 @@ scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile a
 		$(BIN)/pytest tests/scan
 
 e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has
-	$(BIN)/pytest tests/e2e --image $(IMAGE)
+	$(BIN)/pytest $(E2E) --image $(IMAGE)
 
 dashboards: $(VENV)/.dev ## Write the chart's dashboards from charts/dashboards
 	$(BIN)/python -m charts.dashboards
