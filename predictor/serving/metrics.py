@@ -68,6 +68,12 @@ MODEL_INFO = Gauge(
 RELOADS = Counter(
     "predictor_reloads", "Bundles found in the watched folder, by what became of them", ["outcome"]
 )
+CAPTURED_ROWS = Counter("predictor_captured_rows", "Rows written to the capture's files")
+CAPTURE_DROPPED = Counter(
+    "predictor_capture_dropped", "Rows of the sample that were not written, by reason", ["reason"]
+)
+for _reason in ("queue", "disk"):
+    CAPTURE_DROPPED.labels(_reason)
 
 
 class Meter:

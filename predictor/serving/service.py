@@ -11,6 +11,7 @@ from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.rows import RowDecoder
 from predictor.serving.decoding.tensors import TensorDecoder
 from predictor.serving.engine import Engine
+from predictor.serving.observability.capture import Capture
 from predictor.serving.settings import Settings
 from predictor.serving.steps import Decode, Encode, Steps
 from predictor.serving.together import Deliver, Together
@@ -24,9 +25,16 @@ class Service:
     The engine may be replaced, by one of the same contract; a request keeps the one it began with.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, threads: int = 1) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        threads: int = 1,
+        capture: Capture | None = None,
+    ) -> None:
         """Make the decoders of the engine's contract, and room for `threads` large requests."""
         contract = engine.manifest.contract
+        self._capture = capture
         self.rows = RowDecoder(contract, settings.max_rows)
         self.tensors = TensorDecoder(contract, settings.max_rows)
         self.is_ending = False  # then it answers, but is not ready for more
@@ -39,7 +47,7 @@ class Service:
     def replace(self, engine: Engine) -> None:
         """Answer with another engine from now on; what waits is still the old one's."""
         self.engine = engine
-        self._steps = Steps(engine)
+        self._steps = Steps(engine, self._capture)
         self._together = Together(self._steps, self._small)
 
     def has_room(self, size_bytes: int) -> bool:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.metrics import Meter
+from predictor.serving.observability.capture import Capture
 
 Answer = TypeVar("Answer")
 Encode = Callable[[Prediction, list[Doubt]], Answer]
@@ -17,9 +18,10 @@ Decode = Callable[[Engine], tuple[Batch, Encode[Answer]]]
 class Steps:
     """Decodes, predicts and encodes; what each raises is the request's own error."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Take the engine that is asked."""
+    def __init__(self, engine: Engine, capture: Capture | None = None) -> None:
+        """Take the engine that is asked, and what keeps a sample of its answers, if anything."""
         self._engine = engine
+        self._capture = capture
         self._meter = Meter(engine.manifest.name)
 
     def decode(self, decode: Decode[Answer]) -> tuple[Batch, Encode[Answer]]:
@@ -37,6 +39,8 @@ class Steps:
         seconds = perf_counter() - start
         for _ in range(requests):
             self._meter.predict_seconds.observe(seconds)
+        if self._capture:
+            self._capture.offer(self._engine.manifest, batch.columns, prediction.ends)
         return prediction
 
     def encode(self, prediction: Prediction, encode: Encode[Answer]) -> Answer:
