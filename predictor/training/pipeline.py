@@ -146,7 +146,7 @@ def _manifest(
         created=_now(),
         contract=contract,
         files={bundle.MODEL: bundle.digest(served.graph)},
-        data=bundle.Data(dataset.source, dataset.sha256, len(dataset.target)),
+        data=_data(dataset),
         seed=plan.seed,
         tuning_trials=plan.tuning_trials,
         boosters=_boosters(served.stack, problem),
@@ -156,6 +156,11 @@ def _manifest(
         versions=_versions(),
         golden=_golden(dataset, served, plan),
     )
+
+
+def _data(dataset: Dataset) -> bundle.Data:
+    last_day = None if dataset.days is None else str(dataset.days[-1])
+    return bundle.Data(dataset.source, dataset.sha256, len(dataset.target), last_day)
 
 
 def _hard(problem: Problem) -> NDArray[np.bool_]:
