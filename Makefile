@@ -13,12 +13,13 @@ EPOCH = 315532800
 SYFT = github.com/anchore/syft/cmd/syft@v1.54.0
 BIN = $(VENV)/bin
 SCAN = .scan-envs
+PREFECT = .prefect-env
 named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an image that Docker has, \
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test scan e2e dashboards dashboard-images manifests benchmark soak \
-	under-fire model-card proto lock wheel image-test image-size sbom clean
+.PHONY: help run test format fuzz chart-test closed-loop scan e2e dashboards dashboard-images manifests \
+	benchmark soak under-fire model-card proto lock wheel image-test image-size sbom clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +47,9 @@ fuzz: $(VENV)/.dev $(BUNDLE)/bundle.json ## Fuzz each decoder with CASES cases, 
 
 chart-test: $(VENV)/.dev ## Test the chart with helm
 	$(BIN)/pytest tests/chart
+
+closed-loop: $(VENV)/.dev $(PREFECT)/.ready ## Test retraining, with servers of Prefect and MLflow
+	$(BIN)/pytest tests/closed_loop --prefect $(PREFECT)/bin/prefect
 
 # checkov's environment comes after the other, for it has a detect-secrets of its own.
 scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile and the code; needs helm and Go
@@ -100,7 +104,7 @@ sbom: ## List the packages in IMAGE, as CycloneDX, into SBOM; needs Go
 	go run $(SYFT) scan $(named_image) --output cyclonedx-json=$(SBOM)
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Two steps, so that `make run` installs no more than it takes. The lock files agree with each other.
 $(VENV)/.run: requirements/train.txt pyproject.toml
@@ -123,4 +127,10 @@ $(SCAN)/.ready: $(wildcard requirements/scan-*.txt tests/scan/tools/*/go.*)
 	for tool in tests/scan/tools/*; do \
 		(cd $$tool && GOBIN=$(abspath $(SCAN)/go) go install tool) || exit; \
 	done
+	touch $@
+
+# Prefect's server takes another FastAPI than ours, see its .in file.
+$(PREFECT)/.ready: requirements/prefect-server.txt
+	test -d $(PREFECT) || $(PYTHON) -m venv $(PREFECT)
+	$(PREFECT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@

@@ -37,11 +37,15 @@ FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the training rows came from."""
+    """Where the training rows came from, and the day of the last, ISO 8601, where they have days.
+
+    Bundles of before 0.2 do not say which day that is.
+    """
 
     source: str
     sha256: str
     rows: int
+    last_day: str | None = None
 
 
 class Booster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -48,6 +48,10 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_train(commands.add_parser("train", help="train a model and write its bundle"))
 
+    _add_retrain(
+        commands.add_parser("retrain", help="train anew, and replace a bundle if that is no worse")
+    )
+
     serve = commands.add_parser(
         "serve", help="serve a bundle over HTTP; settings: docs/reference/settings.md"
     )
@@ -110,6 +114,31 @@ def _add_train(train: argparse.ArgumentParser) -> None:
         "--name", type=_name, help="the model's name in URLs, by default the target's"
     )
     train.set_defaults(run=_train, needs="pip install 'energy-predictor[train]'")
+
+
+def _add_retrain(retrain: argparse.ArgumentParser) -> None:
+    retrain.add_argument(
+        "--bundle", type=Path, default=Path("bundle"), help="the folder that the server watches"
+    )
+    retrain.add_argument("--data", type=Path, help="a CSV file, as of train")
+    retrain.add_argument(
+        "--captured", type=Path, metavar="FOLDER", help="a server's CAPTURE_FOLDER"
+    )
+    retrain.add_argument("--usage", type=Path, metavar="CSV", help="what was used, by `time`")
+    retrain.add_argument("--sign", type=Path, metavar="KEY", help="an Ed25519 private key in PEM")
+    retrain.add_argument(
+        "--tolerance",
+        type=_share,
+        default=0.05,
+        metavar="SHARE",
+        help="by which share an error may be larger than the served bundle's, by default 0.05",
+    )
+    loop = retrain.add_argument_group("again and again, by the Prefect server of PREFECT_API_URL")
+    loop.add_argument("--serve", metavar="NAME", help="run what Prefect schedules under this name")
+    loop.add_argument("--cron", help="when, as cron writes it")
+    loop.add_argument("--webhook", metavar="HOST:PORT", help="take Alertmanager's alerts there")
+    loop.add_argument("--webhook-secret", type=Path, metavar="FILE", help="what they come with")
+    retrain.set_defaults(run=_retrain, needs="pip install 'energy-predictor[train,mlflow,prefect]'")
 
 
 def _add_check(check: argparse.ArgumentParser) -> None:
@@ -226,6 +255,13 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _share(text: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?|\.\d+", text):
+        message = f"got {text!r}, expected a share such as 0.05"
+        raise argparse.ArgumentTypeError(message)
+    return float(text)
+
+
 def _name(text: str) -> str:
     if not re.fullmatch(NAME, text):
         message = f"got {text!r}, expected small letters, digits and _"
@@ -291,6 +327,32 @@ def _summary(manifest: bundle.Manifest) -> str:
     distance = f"largest difference from the libraries: {manifest.parity.native:.1e} {unit}"
     lines.append(f"trees: {boosters}; {distance}")
     return "\n".join(lines)
+
+
+def _retrain(options: argparse.Namespace) -> None:
+    from predictor.retraining import flow, serve
+
+    order = flow.Order(
+        folder=str(options.bundle.absolute()),
+        **{
+            name: str(path.absolute()) if path else ""
+            for name, path in {
+                "history": options.data,
+                "captured": options.captured,
+                "measured": options.usage,
+                "key": options.sign,
+            }.items()
+        },
+        tolerance=options.tolerance,
+    )
+    if options.serve:
+        hook = serve.webhook_of(options.webhook, options.webhook_secret)
+        serve.serve(options.serve, order, options.cron, hook)
+        return
+    if options.cron or options.webhook or options.webhook_secret:
+        message = "--cron, --webhook and --webhook-secret are for --serve: give that a name"
+        raise SettingsError(message)
+    print(flow.run(order))
 
 
 def _verify(options: argparse.Namespace) -> None:

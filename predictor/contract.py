@@ -177,6 +177,11 @@ class Contract(
         return {column.name: column for column in self.columns}
 
     @cached_property
+    def labels(self) -> list[list[str]]:
+        """Each column's labels by their codes, without synonyms; mostly there are none."""
+        return [column.names for column in self.columns]
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The columns' names, in order."""
         return tuple(column.name for column in self.columns)

@@ -42,6 +42,10 @@ class TrackingError(PredictorError):
     """A tracking server did not take what was logged to it."""
 
 
+class RefusedError(PredictorError):
+    """A bundle that was trained anew is worse than the one that is served."""
+
+
 class ServerError(PredictorError):
     """A server did not answer as its bundle says it should."""
 

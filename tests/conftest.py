@@ -81,10 +81,17 @@ def month(dataset: Dataset) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def csv_lines() -> list[bytes]:
-    """Return the header of the data set and its first 400 rows."""
+def csv_rows() -> Callable[[int], bytes]:
+    """Return what gives the header of the data set and its first rows."""
     packed = resources.files("predictor.training").joinpath("data", PACKAGED).read_bytes()
-    return gzip.decompress(packed).splitlines(keepends=True)[:401]
+    lines = gzip.decompress(packed).splitlines(keepends=True)
+    return lambda rows: b"".join(lines[: rows + 1])
+
+
+@pytest.fixture(scope="session")
+def csv_lines(csv_rows: Callable[[int], bytes]) -> list[bytes]:
+    """Return the header of the data set and its first 400 rows."""
+    return csv_rows(400).splitlines(keepends=True)
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,11 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     warnings: NDArray[np.bool_]
     is_doubtful: bool
 
+    @property
+    def ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """The answers, and the lower and the upper ends of their intervals."""
+        return self.values, self.lower, self.upper
+
     def part(self, start: int, end: int) -> "Prediction":
         """Return the answers to the rows from `start` to before `end`."""
         return Prediction(

@@ -187,6 +187,10 @@ DRIFT_THRESHOLD = Gauge(
     ["model_name", "column"],
     multiprocess_mode="livemax",
 )
+CAPTURED_ROWS = Counter("predictor_captured_rows", "Rows written to the capture's files")
+CAPTURE_DROPPED = Counter(
+    "predictor_capture_dropped", "Rows of the sample that were not written, by reason", ["reason"]
+)
 # The library's own are of one process only.
 REGISTRY.unregister(PROCESS_COLLECTOR)
 CPU_SECONDS = Counter("process_cpu_seconds", "CPU time, of all workers")

@@ -13,6 +13,7 @@ from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.rows import RowDecoder
 from predictor.serving.decoding.tensors import TensorDecoder
 from predictor.serving.engine import Engine
+from predictor.serving.observability.capture import Capture, Dropped
 from predictor.serving.observability.meter import Meter
 from predictor.serving.settings import Settings
 from predictor.serving.steps import Decode, Encode, Steps
@@ -27,9 +28,16 @@ class Service:
     The engine may be replaced, by one of the same contract; a request keeps the one it began with.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, threads: int = 1) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        threads: int = 1,
+        capture: Capture | None = None,
+    ) -> None:
         """Make the decoders of the engine's contract, and room for `threads` large requests."""
         contract = engine.manifest.contract
+        self._capture = capture
         self.rows = RowDecoder(contract, settings.max_rows)
         self.tensors = TensorDecoder(contract, settings.max_rows)
         self.is_ending = False  # then it answers, but is not ready for more
@@ -39,6 +47,8 @@ class Service:
         self._beside = ThreadPoolExecutor(threads, "large-request")
         for lack in Lack:
             metrics.REJECTED.labels(lack)  # which is 0 from the beginning
+        for reason in Dropped:
+            metrics.CAPTURE_DROPPED.labels(reason)
         self._meters: deque[Meter] = deque(maxlen=2)  # of this engine, and of the one before
         self.replace(engine)
 
@@ -46,7 +56,7 @@ class Service:
         """Answer with another engine from now on; what waits is still the old one's."""
         self.count()
         self.engine = engine
-        self._steps = Steps(engine)
+        self._steps = Steps(engine, self._capture)
         if self._meters:
             self._meters[-1].retire(self._steps.meter)
         self._meters.append(self._steps.meter)

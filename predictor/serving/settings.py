@@ -56,6 +56,12 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     rate_limit: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 0.0
     # How many of them at once; 0 is those of a second.
     rate_burst: Annotated[int, msgspec.Meta(ge=0)] = 0
+    # Without it nothing is captured.
+    capture_folder: str = ""
+    # The share of the graph's runs; small requests of one moment share a run.
+    capture_ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.1
+    # Of all files in the folder, whoever writes there.
+    capture_bytes: Annotated[int, msgspec.Meta(ge=2**20)] = 64 * 1024 * 1024
 
 
 NAMES = tuple(field.encode_name for field in msgspec.structs.fields(Settings))

@@ -7,6 +7,7 @@ from typing import TypeVar
 from predictor.errors import InvalidInput
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Doubt, Engine, Prediction
+from predictor.serving.observability.capture import Capture
 from predictor.serving.observability.meter import Meter
 
 Answer = TypeVar("Answer")
@@ -18,9 +19,10 @@ Decode = Callable[[Engine], tuple[Batch, Encode[Answer]]]
 class Steps:
     """Decodes, predicts and encodes; what each raises is the request's own error."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Take the engine that is asked."""
+    def __init__(self, engine: Engine, capture: Capture | None = None) -> None:
+        """Take the engine that is asked, and what keeps a sample of its answers, if anything."""
         self._engine = engine
+        self._capture = capture
         self.meter = Meter(engine.manifest)
 
     def decode(self, decode: Decode[Answer]) -> tuple[Batch, Encode[Answer]]:
@@ -41,7 +43,9 @@ class Steps:
         seconds = perf_counter() - start
         for _ in range(requests):
             self.meter.note_predict(seconds)
-        self.meter.offer(batch.columns, prediction.values, prediction.lower, prediction.upper)
+        self.meter.offer(batch.columns, *prediction.ends)
+        if self._capture:
+            self._capture.offer(self._engine.manifest, batch.columns, prediction.ends)
         return prediction
 
     def encode(self, prediction: Prediction, encode: Encode[Answer]) -> Answer:

@@ -147,7 +147,7 @@ def _manifest(
         created=_now(),
         contract=contract,
         files={bundle.MODEL: bundle.digest(served.graph)},
-        data=bundle.Data(dataset.source, dataset.sha256, len(dataset.target)),
+        data=_data(dataset),
         seed=plan.seed,
         tuning_trials=plan.tuning_trials,
         boosters=_boosters(served.stack, problem),
@@ -158,6 +158,11 @@ def _manifest(
         golden=_golden(dataset, served, plan),
         profile=profile_of(contract, dataset.columns, served.answers.values),
     )
+
+
+def _data(dataset: Dataset) -> bundle.Data:
+    last_day = None if dataset.days is None else str(dataset.days[-1])
+    return bundle.Data(dataset.source, dataset.sha256, len(dataset.target), last_day)
 
 
 def _hard(problem: Problem) -> NDArray[np.bool_]:

@@ -70,6 +70,7 @@ JWT = ("auth.jwt.issuer=i", "auth.jwt.audience=a", "auth.jwt.jwksUrl=https://idp
         ("tls.clientCA.configMapName=c", ("tls.clientCA.configMapName", "tls.secretName")),
         ("tls.secretName=t kserve.logger.mode=all", ("kserve.logger", "tls.secretName")),
         ("rateLimit.burst=3", ("rateLimit.burst", "rateLimit.requestsPerSecond")),
+        ("capture.claimName=c", ("capture.claimName", "capture.enabled")),
         (
             "podMonitor.enabled=true serviceMonitor.enabled=true",
             ("podMonitor.enabled", "serviceMonitor.enabled"),

@@ -30,7 +30,8 @@ def mounted(spec: dict[str, Any]) -> dict[str, Any]:
     """Return each volume by where the container has it, which must be read-only."""
     [container] = spec["containers"]
     volumes = {volume["name"]: volume for volume in spec.get("volumes", [])}
-    assert all(mount["readOnly"] for mount in container.get("volumeMounts", []))
+    read_only = {m["name"] for m in container.get("volumeMounts", []) if m["readOnly"]}
+    assert read_only == volumes.keys() - {"capture"}
     assert not any("subPath" in mount for mount in container.get("volumeMounts", []))
     return {m["mountPath"]: volumes[m["name"]] for m in container.get("volumeMounts", [])}
 
@@ -92,6 +93,32 @@ def test_keys_tokens_and_rates_are_asked_for(render: Render) -> None:
     assert mounted(spec)["/etc/predictor/api-keys"]["secret"]["secretName"] == "keys"
     names = ("JWT_ISSUER", "JWT_AUDIENCE", "JWT_JWKS", "RATE_LIMIT", "RATE_BURST")
     assert [told[name] for name in names] == ["i", "a", "https://idp.example/keys", "0.5", "3"]
+
+
+@pytest.mark.parametrize(
+    ("claim", "volume"),
+    [
+        ("", {"emptyDir": {"sizeLimit": "6194304"}}),
+        ("kept", {"persistentVolumeClaim": {"claimName": "kept"}}),
+    ],
+)
+def test_requests_are_captured_where_the_server_can_write(
+    render: Render, claim: str, volume: dict[str, Any]
+) -> None:
+    wanted = ("enabled=true", "ratio=0.5", "bytes=2000000", f"claimName={claim}")
+    spec = pod(render, *(f"capture.{one}" for one in wanted))
+    told = environment(spec)
+    names = ("CAPTURE_FOLDER", "CAPTURE_RATIO", "CAPTURE_BYTES")
+    assert [told[name] for name in names] == ["/var/lib/predictor/capture", "0.5", "2000000"]
+    assert mounted(spec)[told["CAPTURE_FOLDER"]] == {"name": "capture", **volume}
+    [container] = spec["containers"]
+    assert [mount["readOnly"] for mount in container["volumeMounts"]] == [False]
+
+
+def test_nothing_is_captured_unless_it_is_asked_for(render: Render) -> None:
+    spec = pod(render)
+    assert "CAPTURE_FOLDER" not in environment(spec)
+    assert not mounted(spec)
 
 
 def test_tls_is_spoken_by_the_server_its_probes_and_its_test(render: Render) -> None:

@@ -148,6 +148,9 @@
 {{- if and $v.rateLimit.burst (not (float64 $v.rateLimit.requestsPerSecond)) }}
 {{- fail "rateLimit.burst is set, but rateLimit.requestsPerSecond is 0" }}
 {{- end }}
+{{- if and $v.capture.claimName (not $v.capture.enabled) }}
+{{- fail "capture.claimName is set, but capture.enabled is false" }}
+{{- end }}
 
 {{- if and $v.podMonitor.enabled $v.serviceMonitor.enabled }}
 {{- fail "podMonitor.enabled and serviceMonitor.enabled are both true: everything would be counted twice" }}

@@ -46,6 +46,11 @@ TLS_CLIENT_CA_FILE: /etc/predictor/client-ca/{{ $v.tls.clientCA.key }}
 RATE_LIMIT: {{ $v.rateLimit.requestsPerSecond | quote }}
 RATE_BURST: {{ int64 $v.rateLimit.burst | quote }}
 {{- end }}
+{{- if $v.capture.enabled }}
+CAPTURE_FOLDER: /var/lib/predictor/capture
+CAPTURE_RATIO: {{ $v.capture.ratio | quote }}
+CAPTURE_BYTES: {{ int64 $v.capture.bytes | quote }}
+{{- end }}
 {{- end }}
 
 {{/* The volumes, each with where it is mounted: never by subPath, for the kubelet would not update it. */}}
@@ -72,6 +77,14 @@ RATE_BURST: {{ int64 $v.rateLimit.burst | quote }}
 {{- end }}
 {{- with $v.tls.clientCA.configMapName }}
 - {name: client-ca, at: /etc/predictor/client-ca, volume: {configMap: {name: {{ . | quote }}}}}
+{{- end }}
+{{- with $v.capture }}
+{{- if .claimName }}
+- {name: capture, at: /var/lib/predictor/capture, isWritten: true, volume: {persistentVolumeClaim: {claimName: {{ .claimName | quote }}}}}
+{{- else if .enabled }}
+# With room for what a file system adds: a kubelet evicts a pod that is over it.
+- {name: capture, at: /var/lib/predictor/capture, isWritten: true, volume: {emptyDir: {sizeLimit: "{{ add .bytes 4194304 }}"}}}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -148,7 +161,7 @@ containers:
     {{- if or $mounts $v.volumeMounts }}
     volumeMounts:
       {{- range $mounts }}
-      - {name: {{ .name }}, mountPath: {{ .at }}, readOnly: true}
+      - {name: {{ .name }}, mountPath: {{ .at }}, readOnly: {{ not .isWritten }}}
       {{- end }}
       {{- with $v.volumeMounts }}
       {{- toYaml . | nindent 6 }}

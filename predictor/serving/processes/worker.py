@@ -27,7 +27,7 @@ from predictor.serving.connections.watch import Watch
 from predictor.serving.engine import Engine
 from predictor.serving.grpc import drain as grpc_drain
 from predictor.serving.grpc import server as grpc_server
-from predictor.serving.observability import logs, traces
+from predictor.serving.observability import capture, logs, traces
 from predictor.serving.observability.pulse import Pulse
 from predictor.serving.processes.child import READY
 from predictor.serving.rest.express import ExpressProtocol
@@ -58,7 +58,8 @@ def work(
     _allow_descriptors()
     seen = reload.look(settings)
     # Nothing but the service holds the engine, so that one that is replaced is gone.
-    service = Service(Engine(bundle_of(settings)), settings, threads)
+    sample = capture.of(settings)
+    service = Service(Engine(bundle_of(settings)), settings, threads, sample)
     if settings.access_log:
         access.log_lines()
     security = secured(settings)
@@ -74,7 +75,7 @@ def work(
     gc.set_threshold(YOUNG_OBJECTS, 10, 10)
     # uvicorn drains on SIGTERM and then raises it once more: to end so is to end well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with traces.exported("https" if settings.tls_cert_file else "http"):
+    with traces.exported("https" if settings.tls_cert_file else "http"), capture.running(sample):
         server.run(sockets=[listener])
         if server.interrupted:  # of which uvicorn's own word may get lost in the event loop's end
             raise KeyboardInterrupt
