@@ -8,6 +8,8 @@ import msgspec
 
 from predictor.errors import JSON_ERRORS, DataError
 
+FILES = "capture-*.jsonl"
+
 Cell = float | int | str
 
 
@@ -42,7 +44,7 @@ def read(folder: Path) -> Iterator[Line]:
     if not folder.is_dir():
         message = f"{folder}: no such folder, expected that of CAPTURE_FOLDER"
         raise DataError(message)
-    for file in sorted(folder.glob("capture-*.jsonl")):
+    for file in sorted(folder.glob(FILES)):
         try:
             content = file.read_bytes()
         except FileNotFoundError:

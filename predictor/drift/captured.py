@@ -9,22 +9,15 @@ from datetime import datetime
 import msgspec
 import numpy as np
 
+from predictor.captured import Line
 from predictor.contract import Contract, quote
-from predictor.drift.events import Answer, Value, answer_of, encoded, rows_of
+from predictor.drift.events import Answer, Row, answer_of, encoded, rows_of
 from predictor.drift.sample import Sample
 from predictor.errors import JSON_ERRORS, DataError, InvalidInput
 
 EVENTS = "org.kubeflow.serving.inference."
 REQUEST, RESPONSE = f"{EVENTS}request", f"{EVENTS}response"
 UNKNOWN = Answer(None, is_refused=False)
-
-
-class Captured(msgspec.Struct):
-    """A line of the server's capture: rows in the contract's order, as sent, and the answers."""
-
-    rows: list[list[Value]]
-    predictions: list[float]
-    time: str = ""
 
 
 class Event(msgspec.Struct):
@@ -66,21 +59,16 @@ def parse(content: bytes, contract: Contract, source: str) -> Sample:
     return _sample(requests, source)
 
 
-def _lines(content: bytes, source: str) -> Iterator[tuple[int, Captured | Event]]:
+def _lines(content: bytes, source: str) -> Iterator[tuple[int, Line | Event]]:
     for line, text in enumerate(content.splitlines(), 1):
         if text.strip():
             with _named(source, line):
                 is_event = msgspec.json.decode(text, type=_Kind).specversion
-                found: Captured | Event
-                if is_event:
-                    found = msgspec.json.decode(text, type=Event)
-                else:
-                    found = msgspec.json.decode(text, type=Captured)
-                _check(found)
-                yield line, found
+                yield line, _event(text) if is_event else msgspec.json.decode(text, type=Line)
 
 
-def _check(found: Captured | Event) -> None:
+def _event(text: bytes) -> Event:
+    found = msgspec.json.decode(text, type=Event)
     if found.time:
         try:
             is_utc = datetime.fromisoformat(found.time).tzinfo is not None
@@ -89,13 +77,14 @@ def _check(found: Captured | Event) -> None:
         if not is_utc:
             message = f"got the time {quote(found.time)}, expected ISO 8601 with its zone"
             raise InvalidInput(message)
-    if isinstance(found, Event) and found.type not in {REQUEST, RESPONSE}:
+    if found.type not in {REQUEST, RESPONSE}:
         message = f"got the type {quote(found.type)}, expected {REQUEST} or {RESPONSE}"
         raise InvalidInput(message)
+    return found
 
 
 def _answers(
-    lines: list[tuple[int, Captured | Event]], contract: Contract, source: str
+    lines: list[tuple[int, Line | Event]], contract: Contract, source: str
 ) -> dict[str, Answer]:
     """Return the answers of KServe's events by their id."""
     found = {}
@@ -108,15 +97,16 @@ def _answers(
 
 def _requests(
     line: int,
-    found: Captured | Event,
+    found: Line | Event,
     contract: Contract,
     answers: dict[str, Answer],
     source: str,
 ) -> list[_Request]:
     """Return the request of a line, if there is one that was not refused."""
     with _named(source, line):
-        if isinstance(found, Captured):
-            return [_request(found.time, encoded(found.rows, contract), found.predictions)]
+        if isinstance(found, Line):
+            rows: list[Row] = [list(row) for row in found.rows]
+            return [_Request(found.time.isoformat(), encoded(rows, contract), found.predictions)]
         answer = answers.get(found.id, UNKNOWN)
         if found.type != REQUEST or answer.is_refused:
             return []

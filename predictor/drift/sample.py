@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictor import table
+from predictor.captured import FILES as CAPTURED
 from predictor.contract import Contract
 from predictor.errors import DataError
 from predictor.profiling import target_column
@@ -43,6 +44,8 @@ class Sample:
 def read(path: Path, contract: Contract, names: Mapping[str, str]) -> Sample:
     """Read a CSV file, a Parquet file or captured requests, plain or in gzip; what it is, it shows.
 
+    A folder is that of a server's captured requests.
+
     `names` are those that the file may have for columns of the contract. Raises DataError, naming
     the line and the column, when a row is not what the contract allows.
     """
@@ -57,6 +60,8 @@ def read(path: Path, contract: Contract, names: Mapping[str, str]) -> Sample:
 
 
 def _content(path: Path) -> bytes:
+    if path.is_dir():
+        return b"".join(map(_content, sorted(path.glob(CAPTURED))))
     try:
         content = path.read_bytes()
         return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content

@@ -52,7 +52,7 @@ def test_the_servers_lines_are_read(contract: Contract, values: list[object]) ->
     np.testing.assert_array_equal(found.columns, [CODES, CODES])
     assert found.target is not None
     np.testing.assert_array_equal(found.target, [3.17, 3.18])
-    assert found.times == ("2026-01-02T03:04:05.678Z",) * 2
+    assert found.times == ("2026-01-02T03:04:05.678000+00:00",) * 2
 
 
 def test_lines_are_sorted_by_time(contract: Contract, values: list[object]) -> None:
@@ -62,11 +62,14 @@ def test_lines_are_sorted_by_time(contract: Contract, values: list[object]) -> N
     np.testing.assert_array_equal(found.target, [3.17, 3.18, 8, 9])
 
 
-def test_lines_without_a_time_keep_their_order(contract: Contract, values: list[object]) -> None:
-    first = captured(values, time="", predictions=[8, 9])
-    found = read(contract, first, captured(values))
-    assert found.target is not None
-    assert found.target.tolist() == [8, 9, 3.17, 3.18]
+def test_events_without_a_time_keep_their_order(contract: Contract, row: Row) -> None:
+    other = {**row, "nsm": 1800}
+    lines = [
+        event("request", {"instances": [other]}, 1, time="2026-01-02T03:04:06Z"),
+        event("request", {"instances": [row]}, 2),
+    ]
+    found = read(contract, *lines)
+    assert found.columns[:, contract.names.index("nsm")].tolist() == [1800, 900]
     assert found.times == ()
 
 
@@ -135,10 +138,10 @@ def test_tensors_of_different_lengths_are_refused(contract: Contract, row: Row) 
 
 
 BAD_LINES: list[tuple[Json, str]] = [
-    ({"predictions": [1.0]}, "got 2 rows and 1 predictions, expected as many"),
-    ({"time": "yesterday"}, 'got the time "yesterday", expected ISO 8601 with its zone'),
-    ({"time": "2026-01-02T03:04:05"}, "got the time .*, expected ISO 8601 with its zone"),
-    ({"rows": [[1, 2]]}, "row 0: got 2 values, expected 8"),
+    ({"predictions": [1.0]}, r"2 rows and \[1, 2, 2\] answers at"),
+    ({"time": "yesterday"}, r"Invalid RFC3339 encoded datetime - at `\$.time`"),
+    ({"time": "2026-01-02T03:04:05"}, "2 rows and .* answers at 2026-01-02 03:04:05"),
+    ({"rows": [[1, 2], [1, 2]]}, "row 0: got 2 values, expected 8"),
     ({"predictions": "none"}, r"Expected `array`, got `str` - at `\$.predictions`"),
 ]
 

@@ -1,10 +1,12 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from predictor import cli
+from predictor.captured import Line
 from predictor.contract import Contract
 
 
@@ -61,7 +63,8 @@ def test_a_reference_files_columns_can_be_given(
 def test_an_error_is_one_sentence(
     bundle_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "requests.jsonl").write_text('{"rows": [[1]], "predictions": [1]}\n')
+    line = Line(datetime.now(UTC), "energy", "0123456789ab", [[1]], [1.0], [0.0], [2.0])
+    (tmp_path / "requests.jsonl").write_bytes(msgspec.json.encode(line))
     assert run(bundle_folder, tmp_path / "requests.jsonl") == 1
     sentence = "requests.jsonl: line 1: row 0: got 1 values, expected 8\n"
     assert capsys.readouterr().err == f"predictor: {tmp_path}/{sentence}"

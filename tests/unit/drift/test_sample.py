@@ -99,7 +99,7 @@ def test_a_missing_column_is_named(own: pd.DataFrame, tmp_path: Path, contract: 
         (b"PAR1 and no more", "not a Parquet file that can be read"),
         (gzip.compress(b"a,b\n1,2\n")[:-6], "Compressed file ended"),
         (b"co2,nsm\n", "the file has no rows"),
-        (b"{}", r"line 1: Object missing required field `rows`"),
+        (b"{}", r"line 1: Object missing required field `time`"),
     ],
 )
 def test_what_is_no_file_of_rows_is_refused(
