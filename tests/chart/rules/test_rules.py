@@ -132,8 +132,8 @@ def test_each_pair_of_windows_has_its_burn_rate_and_severity(
     ):
         assert rule["labels"] == {"severity": severity, "window": long}
         first, second, guard = rule["expr"].split("\nand ")
-        assert first == f"{ratio}{long} > {factor}(1 - {objective})"
-        assert second == f"{ratio}{short} > {factor}(1 - {objective})"
+        assert first == f"{series(ratio + long)} > {factor}(1 - {objective})"
+        assert second == f"{series(ratio + short)} > {factor}(1 - {objective})"
         assert guard.endswith(" >= 7")
 
 
@@ -197,3 +197,12 @@ def test_a_budget_is_what_is_left_of_what_may_fail(tmp_path: Path) -> None:
         for name, value in left.items()
     }
     assert unexpected(tmp_path, groups(), given, expected, at="30m") == ""
+
+
+def test_every_rule_reads_series_of_its_own_release_alone() -> None:
+    """Another release's rules would else record the same series, now and then with other values."""
+    of_release = series("").removesuffix("}")
+    found = [rule["expr"] for group in groups() for rule in group["rules"]]
+    reads = [read for expr in found for read in re.findall(r"\bpredictor[_:][\w:]+(\S*)", expr)]
+    assert len(reads) > 100
+    assert [read for read in reads if not read.startswith(of_release)] == []
