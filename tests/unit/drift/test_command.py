@@ -7,6 +7,7 @@ import pytest
 
 from predictor import cli
 from predictor.captured import Line
+from predictor.cli import drift
 from predictor.contract import Contract
 
 
@@ -34,7 +35,7 @@ def test_a_file_is_compared_with_a_bundle(
 
 
 def test_drift_is_an_exit_code_when_asked(bundle_folder: Path, january: Path) -> None:
-    assert run(bundle_folder, january, "--fail-on-drift") == cli.DRIFT_EXIT == 3
+    assert run(bundle_folder, january, "--fail-on-drift") == drift.DRIFT_EXIT == 3
     assert run(bundle_folder, january, "--fail-on-drift", "--threshold", "100") == 0
 
 
