@@ -2,11 +2,12 @@
 
 import argparse
 import re
+from typing import TypeAlias
 
 from predictor.contract import NAME
 
-# Where a command is added to.
-Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
+# Where a command is added to; at run time it takes no parameter.
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
 
 
 def natural(text: str) -> int:
