@@ -19,7 +19,7 @@ named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an im
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test format fuzz chart-test closed-loop scan e2e dashboards dashboard-images manifests \
-	benchmark soak under-fire model-card proto lock wheel image-test image-size sbom clean
+	benchmark metering soak under-fire model-card proto lock wheel image-test image-size sbom clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the serv
 	$(BIN)/python -m benchmarks.graph
 	$(BIN)/python -m benchmarks.serving --bundle $(BUNDLE) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.beside --bundle $(BUNDLE)
+
+metering: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure what measuring costs a request; needs wrk
+	$(BIN)/python -m benchmarks.metering --bundle $(BUNDLE)
 
 soak: $(VENV)/.dev $(BUNDLE)/bundle.json ## Load the server for MINUTES, replacing its bundle; needs cc
 	$(BIN)/python -m benchmarks.fire --bundle $(BUNDLE) --only soak --server project --minutes $(MINUTES)
