@@ -186,3 +186,14 @@ def _is_of(folder: Path, pid: int) -> bool:
     """Tell whether a process has a folder locked, by its open descriptors."""
     descriptors = Path(f"/proc/{pid}/fd").iterdir()
     return any(each.readlink() == folder for each in descriptors)
+
+
+def test_failures_of_predictions_are_counted_from_0_on(bundle_folder: Path) -> None:
+    """A rate sees no rise in a counter that comes into being with the first of them."""
+    with running(bundle_folder, WORKERS="2") as server:
+        samples = scraped(server)["predictor_requests"].samples
+    found = {(s.labels["route"], s.labels["code"]): s.value for s in samples}
+    rest = (PREDICT, "/v2/models/energy/infer", "/predict", "/predict/batch")
+    expected = {(route, code): 0.0 for route in rest for code in ("200", "500", "503")}
+    expected |= {(INFER, code): 0.0 for code in ("OK", "INTERNAL", "UNAVAILABLE")}
+    assert expected.items() <= found.items()

@@ -17,7 +17,7 @@ from predictor.bundle import Manifest
 from predictor.contract import quote
 from predictor.errors import InvalidInput, SettingsError
 from predictor.serving import metrics
-from predictor.serving.access import answered
+from predictor.serving.access import answered, expect
 from predictor.serving.backlog import Hold, Overloaded
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.tensors import PLATFORM, SERVER_NAME, metadata
@@ -42,6 +42,9 @@ KEEP_ALIVE_SECONDS = 60
 PING_SECONDS = 10
 
 IN_FLIGHT = metrics.IN_FLIGHT.labels("grpc")
+
+# How a call ends if the server is well, if it is not, and if it has too much to do.
+CODES = ("OK", "INTERNAL", "UNAVAILABLE")
 
 logger = logging.getLogger(__name__)
 
@@ -148,6 +151,7 @@ def make_server(service: Service, settings: Settings, gate: Gate | None = None) 
     generic = grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
     server.add_generic_rpc_handlers((generic,))
     health_pb2_grpc.add_HealthServicer_to_server(health_of, server)
+    expect(f"/{SERVICE.full_name}/ModelInfer", "GRPC", CODES)
     names = (SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     return Server(server, health_of, calls)

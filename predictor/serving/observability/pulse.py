@@ -31,8 +31,8 @@ class Pulse:
 
     def _beat(self) -> None:
         metrics.EVENT_LOOP_LAG_SECONDS.note(asyncio.get_running_loop().time() - self._due)
+        self.start()  # first, so that nothing can end it
         self.count()
-        self.start()
 
     def count(self) -> None:
         """Count what there is, now."""

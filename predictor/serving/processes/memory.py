@@ -13,9 +13,10 @@ from predictor.errors import ServerError
 # In memory, where there is such a folder.
 MEMORY = Path("/dev", "shm")  # a folder of its own is made in it
 PREFIX = "predictor-metrics-"
-# The files of one worker, by what prometheus-client puts in each, and room for 500 series.
+# The files of one worker, by what prometheus-client puts in each. A bundle whose profile has other
+# bins than those before it takes some 10 kB of two of them: there is room for forty.
 KINDS = ("counter", "histogram", "gauge_livemax", "gauge_livesum")
-FILE_BYTES = 128 * 1024
+FILE_BYTES = 512 * 1024
 
 
 @contextmanager

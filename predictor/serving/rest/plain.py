@@ -147,6 +147,9 @@ def _add_state(app: FastAPI, service: Service, settings: Settings) -> None:
         return Models(models=[served])
 
 
+PREDICT, PREDICT_BATCH = PLAIN_PREDICTIONS = ("/predict", "/predict/batch")
+
+
 def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None:
     manifest = service.engine.manifest
     contract, example = manifest.contract, manifest.golden.rows[0]
@@ -167,12 +170,12 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
         )
         return Response(content, media_type=http.JSON)
 
-    @app.post("/predict", response_model=one, openapi_extra=_body(row, example), responses=ERRORS)
+    @app.post(PREDICT, response_model=one, openapi_extra=_body(row, example), responses=ERRORS)
     async def predict(request: Request) -> Response:
         return await respond(request, service.rows.one, _encode_one)
 
     @app.post(
-        "/predict/batch",
+        PREDICT_BATCH,
         response_model=many,
         openapi_extra=_body(rows, [example]),
         responses=ERRORS,

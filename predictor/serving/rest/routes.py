@@ -1,7 +1,7 @@
 """Which request goes where, and what becomes of an error."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from predictor.contract import quote
 from predictor.serving import metrics
-from predictor.serving.access import answered
+from predictor.serving.access import answered, expect
 from predictor.serving.backlog import ClientGone
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.binary import CONTENT_TYPE
@@ -28,7 +28,7 @@ from predictor.serving.rest.http import (
     Scope,
     Send,
 )
-from predictor.serving.rest.plain import plain_api
+from predictor.serving.rest.plain import PLAIN_PREDICTIONS, plain_api
 from predictor.serving.security.asgi import guarded
 from predictor.serving.security.gate import Gate
 from predictor.serving.service import Service
@@ -38,6 +38,8 @@ from predictor.serving.steps import Encode
 # The protocols that machines speak; everything else belongs to the API that people read.
 PROTOCOLS = ("/v1/", "/v2/")
 OTHER = "other"
+# How a prediction ends if the server is well, if it is not, and if it has too much to do.
+CODES = (200, 500, 503)
 # What V2 may be sent as: its binary extension is JSON with bytes behind it.
 V2_TYPES = (http.JSON_TYPE, CONTENT_TYPE.encode())
 
@@ -54,6 +56,8 @@ class Predict:
 def application(service: Service, settings: Settings, gate: Gate | None = None) -> App:
     """Return the whole server as one ASGI application, for those whom the gate lets pass."""
     read, predict = reads(service), predictions(service)
+    for route in (*predict, *PLAIN_PREDICTIONS):
+        expect(route, "POST", CODES)
     paths = [*read, *predict]
     plain = plain_api(service, settings)
     model = _model(service.engine)
@@ -77,7 +81,8 @@ def application(service: Service, settings: Settings, gate: Gate | None = None) 
         elif path in read:
             _match(scope, "GET", template)
             _check(version, service.engine)
-            response = read[path]()
+            found = read[path]()
+            response = await found if isinstance(found, Awaitable) else found
         elif path.startswith(PROTOCOLS):
             raise HTTPException(404, f"nothing is here; there is {', '.join(paths)}")
         else:
@@ -87,7 +92,7 @@ def application(service: Service, settings: Settings, gate: Gate | None = None) 
     return _guarded(app if gate is None else guarded(gate, app))
 
 
-def reads(service: Service) -> dict[str, Callable[[], Response]]:
+def reads(service: Service) -> dict[str, Callable[[], Response | Awaitable[Response]]]:
     """Return what answers a GET, by its path."""
     model, name = _model(service.engine), service.engine.manifest.name
     return {
@@ -113,9 +118,11 @@ def predictions(service: Service) -> dict[str, Predict]:
     return {route.path: route for route in routes}
 
 
-def _exposition(service: Service) -> Response:
+async def _exposition(service: Service) -> Response:
+    """Return all metrics, which takes so long that other requests would notice."""
     service.count()
-    return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+    text = await asyncio.to_thread(metrics.exposition)
+    return Response(text, content_type=CONTENT_TYPE_LATEST)
 
 
 def _ready(service: Service, response: Response) -> Response:

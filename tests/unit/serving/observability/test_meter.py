@@ -1,7 +1,11 @@
 """What is noted of each request and row, and counted later."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -15,6 +19,7 @@ from predictor.bundle import Manifest
 from predictor.profile import Bins, Profile
 from predictor.serving import metrics
 from predictor.serving.observability.meter import MOST_ROWS, Meter
+from tests.paths import ROOT
 
 COLUMN = Bins("load", (0.0,), (5.0,), ("none", "≤ 5", "> 5"), (50, 30, 20), 0.2)
 TARGET = Bins("usage", (), (3.0,), ("≤ 3", "> 3"), (60, 40), 0.5)
@@ -129,3 +134,33 @@ def test_a_tally_counts_as_a_histogram_does() -> None:
     labels = {"of": "x"}
     found = registry.get_sample_value("tally_sum", labels)
     assert found == registry.get_sample_value("plain_sum", labels)
+
+
+# Retrains so often, each time with other bins, and says how much of the files is in use.
+RETRAINS = """
+import os, struct, sys
+from pathlib import Path
+from tests.unit.serving.observability.test_meter import Bins, manifest
+from predictor.serving.observability.meter import Meter
+from predictor.serving.processes import memory
+folder, before = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]), None
+memory.reserve(folder, 1)
+for version in range(int(sys.argv[1])):
+    edges = tuple(float(f"{version}.{edge:03}") for edge in range(1, 10))
+    labels = tuple(f"some longer words for version {version}, bin {bin}" for bin in range(10))
+    columns = [f"a_column_with_a_long_name_{place}" for place in range(9)]
+    bins = [Bins(name, (), edges, labels, (1,) * 10, 0.2) for name in columns]
+    meter = Meter(manifest("of_a_long_name", *bins))
+    if before:
+        before.retire(meter)
+    before = meter
+for file in folder.glob("*.db"):
+    assert file.stat().st_size == memory.FILE_BYTES, file
+    assert struct.unpack("i", file.read_bytes()[:4])[0] < memory.FILE_BYTES, file
+"""
+
+
+def test_what_twenty_trainings_count_has_room(tmp_path: Path) -> None:
+    environment = {metrics.METRICS_FOLDER: str(tmp_path), metrics.WORKER_NUMBER: "0"}
+    command = [sys.executable, "-c", RETRAINS, "20"]
+    subprocess.run(command, env=os.environ | environment, check=True, cwd=ROOT)

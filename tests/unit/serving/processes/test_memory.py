@@ -65,7 +65,7 @@ def test_all_that_a_worker_counts_has_its_memory_reserved(tmp_path: Path) -> Non
 
 
 def test_memory_that_cannot_be_had_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ServerError, match=r"no 512 kB in .* for what workers count: No such file"):
+    with pytest.raises(ServerError, match=r"no 2048 kB in .* for what workers count: No such file"):
         memory.reserve(tmp_path / "gone", 1)
 
 
