@@ -67,3 +67,11 @@ class InvalidInput(PredictorError):  # noqa: N818 - it is the client's input tha
     def __init__(self, message: str, column: str = "") -> None:
         super().__init__(message)
         self.column = column
+
+
+def let_go(error: Exception) -> None:
+    """Let go of where an error came from, which holds its request: it may lead back to the error.
+
+    Else the request would be held until the garbage collector looks, by then with many others.
+    """
+    error.__traceback__ = error.__context__ = error.__cause__ = None

@@ -115,7 +115,7 @@ class RowDecoder:
                 try:
                     columns = np.array(encode_rows(self._contract, listed, rows), np.float64)
                 except InvalidInput as error:  # which holds only if all the rest is JSON
-                    refusals.append(error)
+                    refusals = refusals or [error]
                     columns = np.empty(len(listed))
             if not len(columns):  # the piece is no list of rows
                 return None
@@ -123,7 +123,7 @@ class RowDecoder:
             rows += len(columns)
         check_count(rows, self._max_rows)
         if refusals:
-            raise refusals[0]
+            raise refusals.pop()  # what it leads to by its traceback must not lead back to it
         return Batch(found[0] if len(found) == 1 else np.concatenate(found))
 
     def _typed(self, piece: bytes) -> NDArray[np.float64] | None:

@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from predictor import __version__
 from predictor.bundle import Manifest
 from predictor.contract import quote
-from predictor.errors import InvalidInput, SettingsError
+from predictor.errors import InvalidInput, SettingsError, let_go
 from predictor.serving import metrics
 from predictor.serving.access import answered, expect
 from predictor.serving.backlog import Hold, Overloaded
@@ -58,6 +58,13 @@ class _NotFound(Exception):  # noqa: N818 - it is the client's request that is a
 
     def __init__(self, given: str, served: str) -> None:
         super().__init__(f"got {quote(given)}, expected {served}")
+
+
+STATUSES = {
+    InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
+    _NotFound: grpc.StatusCode.NOT_FOUND,
+    Overloaded: grpc.StatusCode.UNAVAILABLE,
+}
 
 
 class _Inference:
@@ -213,13 +220,11 @@ async def _answer(
     except DecodeError:
         message = f"the message is not an inference.{request_type.__name__}"
         return grpc.StatusCode.INVALID_ARGUMENT, message
-    except InvalidInput as error:
-        return grpc.StatusCode.INVALID_ARGUMENT, str(error)
-    except _NotFound as error:
-        return grpc.StatusCode.NOT_FOUND, str(error)
-    except Overloaded as error:
-        metrics.REJECTED.labels(error.lack).inc()
-        return grpc.StatusCode.UNAVAILABLE, str(error)
+    except (InvalidInput, _NotFound, Overloaded) as error:
+        let_go(error)
+        if isinstance(error, Overloaded):
+            metrics.REJECTED.labels(error.lack).inc()
+        return STATUSES[type(error)], str(error)
     except Exception:
         named = fields(request_id=arrival.request_id.decode())
         logger.exception("%s failed", route, extra=named)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from starlette.exceptions import HTTPException
 
-from predictor.errors import InvalidInput
+from predictor.errors import InvalidInput, let_go
 from predictor.serving import metrics
 from predictor.serving.backlog import RETRY_SECONDS, ClientGone, Overloaded
 from predictor.serving.observability.arrivals import Arrival
@@ -95,6 +95,8 @@ def refusal(error: Exception, invalid_input: int) -> Response:
     Input that the contract does not allow has the status that the protocol gives it; an error that
     is not the client's says nothing of itself.
     """
+    if isinstance(error, EXPECTED):
+        let_go(error)
     if isinstance(error, HTTPException):
         return _failure(error.status_code, error.detail, dict(error.headers or {}))
     if isinstance(error, InvalidInput):
