@@ -231,7 +231,7 @@ def test_no_large_request_is_computed_whose_client_has_gone(
         assert (busy.answer().status, last.answer().status) == (200, 200)
         metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
     assert f'predictor_rows_total{{model_name="energy"}} {much + many}.0' in metrics
-    assert 'code="503"' not in metrics
+    assert not re.search(r'code="503".* [1-9]', metrics)
 
 
 def test_an_answer_that_nobody_gets_is_not_counted_as_one(bundle_folder: Path, row: Row) -> None:
@@ -245,7 +245,7 @@ def test_an_answer_that_nobody_gets_is_not_counted_as_one(bundle_folder: Path, r
         until(lambda: f" {much}.0" in rows_predicted(server))
         turn(server)
         metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
-    assert 'method="POST"' not in metrics
+    assert not re.search(r'method="POST".* [1-9]', metrics)
 
 
 def rows_predicted(server: Server) -> str:
