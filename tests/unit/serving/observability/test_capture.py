@@ -1,5 +1,6 @@
 """A sample of what is predicted is kept in files, and no request is the worse for it."""
 
+import errno
 import logging
 import os
 import time
@@ -228,3 +229,32 @@ def test_a_line_that_has_not_ended_is_left_out(
     [file] = tmp_path.iterdir()
     file.write_bytes(file.read_bytes() * 2 + b'{"time": "20')
     assert len(list(captured.read(tmp_path))) == 2
+
+
+def test_what_is_no_regular_file_is_not_read(
+    tmp_path: Path, manifest: Manifest, dataset: Dataset
+) -> None:
+    folder, secret = tmp_path / "capture", tmp_path / "secret"
+    folder.mkdir()
+    secret.write_text("not of captured rows\n")
+    with writing(folder) as sample:
+        sample.offer(manifest, dataset.columns[:3], ends(3))
+    (folder / "capture-link.jsonl").symlink_to(secret)
+    (folder / "capture-endless.jsonl").symlink_to("/dev/zero")
+    (folder / "capture-folder.jsonl").mkdir()
+    os.mkfifo(folder / "capture-pipe.jsonl")
+    [line] = captured.read(folder)
+    assert len(line.rows) == 3
+
+
+def test_a_file_that_may_not_be_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "capture-a.jsonl").touch()
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(DataError, match=r"capture-a.jsonl cannot be read: Permission denied"):
+        list(captured.read(tmp_path))
