@@ -70,9 +70,8 @@ def _add_retrain(retrain: argparse.ArgumentParser) -> None:
     retrain.add_argument(
         "--tolerance",
         type=arguments.share,
-        default=0.05,
         metavar="SHARE",
-        help="by which share an error may be larger than the served bundle's, by default 0.05",
+        help="by which share an error may be larger than the served bundle's",
     )
     loop = retrain.add_argument_group("again and again, by the Prefect server of PREFECT_API_URL")
     loop.add_argument("--serve", metavar="NAME", help="run what Prefect schedules under this name")
@@ -156,7 +155,7 @@ def _retrain(options: argparse.Namespace) -> None:
                 "key": options.sign,
             }.items()
         },
-        tolerance=options.tolerance,
+        tolerance=flow.TOLERANCE if options.tolerance is None else options.tolerance,
     )
     if options.serve:
         hook = serve.webhook_of(options.webhook, options.webhook_secret)

@@ -1,15 +1,16 @@
 """Captured requests: lines of JSON, of the server's own capture or events of KServe's logger."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from predictor.captured import Line
+from predictor.captured import FILES, Line, located
 from predictor.contract import Contract, quote
 from predictor.drift.events import Answer, Row, answer_of, encoded, rows_of
 from predictor.drift.sample import Sample
@@ -48,9 +49,28 @@ def parse(content: bytes, contract: Contract, source: str) -> Sample:
     An event's answer is the response with its id; a request that was refused is left out. Raises
     DataError, naming the line, when one is not what was captured, or not what the contract allows.
     """
-    lines = list(_lines(content, source))
-    answers = _answers(lines, contract, source)
-    requests = [r for line in lines for r in _requests(*line, contract, answers, source)]
+    return _parsed(list(_lines(content, source)), contract, source)
+
+
+def read(folder: Path, contract: Contract) -> Sample:
+    """Return the rows that a server captured in a folder, in the order of time.
+
+    Raises DataError, naming the file and the line, and when they are of several models.
+    """
+    lines = list(located(folder))
+    if not lines:
+        message = f"{folder}: the folder has no captured rows, expected files {FILES}"
+        raise DataError(message)
+    names = sorted({line.model_name for _, line in lines})
+    if len(names) > 1:
+        message = f"{folder}: got rows of the models {', '.join(names)}, expected those of one"
+        raise DataError(message)
+    return _parsed(lines, contract, str(folder))
+
+
+def _parsed(lines: Sequence[tuple[str, Line | Event]], contract: Contract, source: str) -> Sample:
+    answers = _answers(lines, contract)
+    requests = [r for line in lines for r in _requests(*line, contract, answers)]
     if not any(request.rows for request in requests):
         message = f"{source}: the file has no rows"
         raise DataError(message)
@@ -59,12 +79,13 @@ def parse(content: bytes, contract: Contract, source: str) -> Sample:
     return _sample(requests, source)
 
 
-def _lines(content: bytes, source: str) -> Iterator[tuple[int, Line | Event]]:
-    for line, text in enumerate(content.splitlines(), 1):
+def _lines(content: bytes, source: str) -> Iterator[tuple[str, Line | Event]]:
+    for number, text in enumerate(content.splitlines(), 1):
         if text.strip():
-            with _named(source, line):
+            where = f"{source}: line {number}"
+            with _named(where):
                 is_event = msgspec.json.decode(text, type=_Kind).specversion
-                yield line, _event(text) if is_event else msgspec.json.decode(text, type=Line)
+                yield where, _event(text) if is_event else msgspec.json.decode(text, type=Line)
 
 
 def _event(text: bytes) -> Event:
@@ -83,27 +104,21 @@ def _event(text: bytes) -> Event:
     return found
 
 
-def _answers(
-    lines: list[tuple[int, Line | Event]], contract: Contract, source: str
-) -> dict[str, Answer]:
+def _answers(lines: Sequence[tuple[str, Line | Event]], contract: Contract) -> dict[str, Answer]:
     """Return the answers of KServe's events by their id."""
     found = {}
-    for line, event in lines:
+    for where, event in lines:
         if isinstance(event, Event) and event.type == RESPONSE and event.id:
-            with _named(source, line):
+            with _named(where):
                 found[event.id] = answer_of(event.data, contract.target.name)
     return found
 
 
 def _requests(
-    line: int,
-    found: Line | Event,
-    contract: Contract,
-    answers: dict[str, Answer],
-    source: str,
+    where: str, found: Line | Event, contract: Contract, answers: dict[str, Answer]
 ) -> list[_Request]:
     """Return the request of a line, if there is one that was not refused."""
-    with _named(source, line):
+    with _named(where):
         if isinstance(found, Line):
             rows: list[Row] = [list(row) for row in found.rows]
             return [_Request(found.time.isoformat(), encoded(rows, contract), found.predictions)]
@@ -133,10 +148,10 @@ def _sample(requests: list[_Request], source: str) -> Sample:
 
 
 @contextmanager
-def _named(source: str, line: int) -> Iterator[None]:
-    """Say in an error from which line it comes."""
+def _named(where: str) -> Iterator[None]:
+    """Say in an error from where it comes."""
     try:
         yield
     except (*JSON_ERRORS, InvalidInput) as error:
-        message = f"{source}: line {line}: {error}"
+        message = f"{where}: {error}"
         raise DataError(message) from error

@@ -11,7 +11,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from predictor import table
-from predictor.captured import FILES as CAPTURED
 from predictor.contract import Contract
 from predictor.errors import DataError
 from predictor.profiling import target_column
@@ -51,6 +50,8 @@ def read(path: Path, contract: Contract, names: Mapping[str, str]) -> Sample:
     """
     from predictor.drift import captured
 
+    if path.is_dir():
+        return captured.read(path, contract)
     content = _content(path)
     if content.startswith(PARQUET_MAGIC):
         return _sample(_parquet(path), contract, names, str(path))
@@ -60,8 +61,6 @@ def read(path: Path, contract: Contract, names: Mapping[str, str]) -> Sample:
 
 
 def _content(path: Path) -> bytes:
-    if path.is_dir():
-        return b"".join(map(_content, sorted(path.glob(CAPTURED))))
     try:
         content = path.read_bytes()
         return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content

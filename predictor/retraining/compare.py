@@ -1,4 +1,4 @@
-"""Is a candidate as good as what is served? What decides, and what does not, is in decision 18."""
+"""Is a candidate as good as what is served? What decides, and what does not, is in decision 17."""
 
 from dataclasses import dataclass
 

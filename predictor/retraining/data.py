@@ -69,6 +69,7 @@ def read(contract: Contract, model_name: str, sources: Sources) -> Dataset:
 
 def _measured(path: Path, target: Target) -> dict[datetime, _Usage]:
     """Return what was used, by the ends of the quarters of an hour in UTC."""
+    found: dict[datetime, _Usage] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file)
@@ -76,18 +77,28 @@ def _measured(path: Path, target: Target) -> dict[datetime, _Usage]:
             if missing:
                 message = f"{path}: column {min(missing)!r} is missing"
                 raise DataError(message)
-            found = [_usage(row, target, f"{path}: line {table.line_num}") for row in table]
+            for row in table:
+                where = f"{path}: line {table.line_num}"
+                usage = _usage(row, target, where)
+                before = found.setdefault(usage.end.astimezone(UTC), usage)
+                if before.value != usage.value:
+                    got = f"got {usage.value} for the quarter of an hour that ends {row[TIME]}"
+                    message = f"{where}: {got}, which had {before.value}, expected one value"
+                    raise DataError(message)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         message = f"{path} cannot be read: {error}"
         raise DataError(message) from error
-    return {usage.end.astimezone(UTC): usage for usage in found}
+    return found
 
 
 def _usage(row: dict[str, str], target: Target, where: str) -> _Usage:
     try:
         end = datetime.fromisoformat(row[TIME])
-        is_end = end.tzinfo is not None and end.timestamp() % QUARTER.total_seconds() == 0
-    except (ValueError, TypeError):
+        # Both the quarter's begin there and its end in UTC must be dates.
+        is_end = (end - QUARTER).tzinfo is not None and (
+            end.astimezone(UTC).timestamp() % QUARTER.total_seconds() == 0
+        )
+    except (ValueError, TypeError, OverflowError):
         is_end = False
     if not is_end:
         expected = "the end of a quarter of an hour with its offset, as 2026-03-02T09:15:00+01:00"

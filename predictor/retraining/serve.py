@@ -8,7 +8,6 @@ from threading import Thread
 # Before Prefect, whose reports to its maker it switches off.
 from predictor.retraining.flow import Order, require_server, retrain  # isort: split
 
-import uvicorn
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments import arun_deployment
 from prefect.types.entrypoint import EntrypointType
@@ -73,10 +72,8 @@ def _listen(name: str, hook: Webhook) -> None:
         )
         return str(run.id)
 
-    application = webhook.application(_secret(hook.secret_file), start)
-    config = uvicorn.Config(application, lifespan="off", log_level="warning", limit_concurrency=16)
+    server = webhook.server(_secret(hook.secret_file), start)
     listener = _bound(hook)
-    server = uvicorn.Server(config)
     Thread(target=server.run, args=([listener],), name="webhook", daemon=True).start()
 
 

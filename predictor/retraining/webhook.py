@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -25,6 +26,7 @@ DRIFT = "drift"
 
 # Starts a run under a key, unless one was started under it before, and returns its id.
 Start = Callable[[str], Awaitable[str]]
+Now = Callable[[], datetime]
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,17 @@ class Notification(msgspec.Struct, frozen=True, rename="camel"):
     alerts: list[Alert]
 
 
-def application(secret: str, start: Start) -> Starlette:
+def server(secret: str, start: Start) -> uvicorn.Server:
+    """Return a server of the application.
+
+    It takes any number of connections: to count those that do not say the secret would let them
+    keep out the one that does.
+    """
+    config = uvicorn.Config(application(secret, start), lifespan="off", log_level="warning")
+    return uvicorn.Server(config)
+
+
+def application(secret: str, start: Start, now: Now = lambda: datetime.now(UTC)) -> Starlette:
     """Return what answers Alertmanager: 202 when a run was started, 200 when there is no need.
 
     A status from 500 on makes Alertmanager try again.
@@ -72,7 +84,7 @@ def application(secret: str, start: Start) -> Starlette:
             notification = msgspec.json.decode(body, type=Notification)
         except JSON_ERRORS as error:
             return _error(400, f"the body is not Alertmanager's, of version 4: {error}")
-        return await _started(notification, start)
+        return await _started(notification, start, now())
 
     return Starlette(routes=[Route(PATH, receive, methods=["POST"])])
 
@@ -87,12 +99,12 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body)
 
 
-async def _started(notification: Notification, start: Start) -> JSONResponse:
+async def _started(notification: Notification, start: Start, now: datetime) -> JSONResponse:
     firing = [alert for alert in notification.alerts if alert.is_drift]
     if not firing:
         return JSONResponse({"run": None})
     try:
-        run = await start(key(notification, firing, datetime.now(UTC)))
+        run = await start(key(notification, firing, now))
     except Exception as error:  # noqa: BLE001 - Prefect's errors have no base class
         logger.error("no run could be started: %s", error)  # noqa: TRY400 - a line is enough
         return _error(503, "Prefect did not take the run")

@@ -169,12 +169,13 @@ def loop(
     shutil.copy(history, own)
     secret = at["loop"] / "secret"
     secret.write_text(f"{MARK}\n")
-    port, log = free_port(), at["loop"] / "log"
+    log = at["loop"] / "log"
     with ExitStack() as stack:
         api = stack.enter_context(prefect_server(at["prefect"], prefect))
         tracked = stack.enter_context(mlflow_server(at["mlflow"]))
         server = stack.enter_context(running(folder, **SETTINGS))
         sources = ["--data", str(own), "--captured", str(came), "--usage", str(came / "usage.csv")]
+        port = free_port()  # the last, so that none of the servers takes it
         hook = ["--webhook", f"127.0.0.1:{port}", "--webhook-secret", str(secret)]
         environment = {
             "PREFECT_API_URL": api,

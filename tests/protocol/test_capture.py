@@ -33,7 +33,7 @@ def test_workers_keep_what_they_predicted_and_no_secret(
     assert [cells for line in lines for cells in line.rows] == [
         [2.95, 0.0, 0.0, 73.21, 100.0, 900, 0, "Light"]
     ] * 40
-    files = list(tmp_path.iterdir())
+    files = list(tmp_path.glob("capture-*.jsonl"))
     assert len(files) == 2
     assert not any(MARK in file.read_text() for file in files)
     command = [*PREDICTOR, "drift", str(bundle_folder), str(tmp_path), "--json"]

@@ -6,7 +6,7 @@ import re
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,17 +14,23 @@ from predictor.serving.metrics import WORKER_NUMBER
 
 # The oldest file is removed as a whole, so a file is a small part of all.
 FILES = 16
+# Each worker begins one of its own, however little it then writes.
+MOST_FILES = 100
 NAMED = re.compile(r"capture-.+\.jsonl")
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Nothing is followed, and nothing that is no file is waited for.
 FILE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# What is locked: NFS locks only a regular file, and only one that is open to be written.
+LOCK = ".lock"
+LOCK_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Files:
     """A worker's file, and the room that all files of the folder have together.
 
-    Whoever writes locks the folder, also on a volume that pods share, so that the bound holds for
-    all of them: the oldest files go, whoever wrote them.
+    Whoever writes locks a file of the folder, also on a volume that pods share, so that the bound
+    holds for all of them: the oldest files go, whoever wrote them. Somebody who takes no lock may
+    remove files at any time.
     """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
@@ -39,15 +45,19 @@ class Files:
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Keep others from writing meanwhile; raises OSError when the folder cannot be used."""
+        lock = -1
         self._folder = os.open(self.folder, FOLDER)
         try:
-            fcntl.flock(self._folder, fcntl.LOCK_EX)
+            lock = os.open(LOCK, LOCK_FILE, 0o600, dir_fd=self._folder)
+            fcntl.flock(lock, fcntl.LOCK_EX)
             self._sizes = self._found()
             yield
         finally:
             if self._file >= 0:
                 os.close(self._file)
             self._file = -1
+            if lock >= 0:
+                os.close(lock)
             os.close(self._folder)
 
     def append(self, line: bytes) -> None:
@@ -84,19 +94,22 @@ class Files:
 
     def _make_room(self, size: int) -> None:
         """Remove the oldest files until another `size` bytes are allowed."""
-        while sum(self._sizes.values()) + size > self._most_bytes:
+        while sum(self._sizes.values()) + size > self._most_bytes or len(self._sizes) > MOST_FILES:
             oldest = next((name for name in self._sizes if name != self._name), None)
             if oldest is None:
                 message = f"a line of {size} bytes does not fit into {self._most_bytes}"
                 raise OSError(message)
-            os.unlink(oldest, dir_fd=self._folder)
+            with suppress(FileNotFoundError):
+                os.unlink(oldest, dir_fd=self._folder)
             del self._sizes[oldest]
 
     def _found(self) -> dict[str, int]:
         """Return the sizes of all captured files, the oldest first; what is a link is none."""
         found = []
         for name in os.listdir(self._folder):  # noqa: PTH208 - it is open, and has no path
-            if NAMED.fullmatch(name):
+            if not NAMED.fullmatch(name):
+                continue
+            with suppress(FileNotFoundError):
                 status = os.stat(name, dir_fd=self._folder, follow_symlinks=False)
                 if stat.S_ISREG(status.st_mode):
                     found.append((status.st_mtime_ns, name, status.st_size))

@@ -1,10 +1,12 @@
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from predictor.contract import Contract, Row
+from predictor.drift import sample
 from predictor.drift.captured import parse
 from predictor.drift.sample import Sample
 from predictor.errors import DataError
@@ -187,3 +189,47 @@ def test_a_bad_event_is_named(contract: Contract, line: Json, sentence: str) -> 
 def test_a_line_that_is_no_json_is_named(contract: Contract) -> None:
     with pytest.raises(DataError, match=r"^captured.jsonl: line 2: Input data was truncated"):
         parse(b'\n{"rows": [', contract, "captured.jsonl")
+
+
+def write(folder: Path, name: str, *lines: Json, more: str = "") -> Path:
+    file = folder / f"capture-{name}.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines) + more)
+    return file
+
+
+def test_a_folder_is_read_file_by_file(
+    contract: Contract, values: list[object], tmp_path: Path
+) -> None:
+    late = captured(values, time="2026-01-02T03:04:06Z", predictions=[8, 9])
+    write(tmp_path, "a", late, more='{"time": "20')
+    write(tmp_path, "b", captured(values))
+    (tmp_path / "capture-c.jsonl").symlink_to(tmp_path / "gone")
+    found = sample.read(tmp_path, contract, {})
+    assert found.target is not None
+    np.testing.assert_array_equal(found.target, [3.17, 3.18, 8, 9])
+
+
+@pytest.mark.parametrize("changes", [{"rows": [[1, 2], [1, 2]]}, {"predictions": "none"}])
+def test_a_bad_line_of_a_folder_is_named_by_its_file(
+    contract: Contract, values: list[object], tmp_path: Path, changes: Json
+) -> None:
+    write(tmp_path, "a", captured(values), captured(values))
+    file = write(tmp_path, "b", captured(values, **changes))
+    with pytest.raises(DataError, match=f"^{file}: line 1"):
+        sample.read(tmp_path, contract, {})
+
+
+def test_a_folder_of_several_models_is_refused(
+    contract: Contract, values: list[object], tmp_path: Path
+) -> None:
+    write(tmp_path, "a", captured(values), captured(values, model_name="mill"))
+    with pytest.raises(DataError) as error:
+        sample.read(tmp_path, contract, {})
+    assert str(error.value) == (
+        f"{tmp_path}: got rows of the models energy, mill, expected those of one"
+    )
+
+
+def test_an_empty_folder_is_said(contract: Contract, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"^{tmp_path}: the folder has no captured rows"):
+        sample.read(tmp_path, contract, {})

@@ -109,6 +109,13 @@ def test_rows_of_another_contract_are_an_error(
             r"line 2, column 'time': got '2026-03-02 09:15', expected the end of a quarter",
         ),
         ("time,usage_kwh\n2026-03-02T09:15:01Z,1", "line 2, column 'time'"),
+        ("time,usage_kwh\n0001-01-01T00:00:00+01:00,1", "line 2, column 'time': got '0001"),
+        ("time,usage_kwh\n0001-01-01T00:00:00Z,1", "line 2, column 'time': got '0001"),
+        ("time,usage_kwh\n9999-12-31T23:45:00-01:00,1", "line 2, column 'time': got '9999"),
+        (
+            "time,usage_kwh\n2026-03-02T09:15:00Z,1\n2026-03-02T10:15:00+01:00,2",
+            r"line 3: got 2.0 for .* 2026-03-02T10:15:00\+01:00, which had 1.0, expected",
+        ),
         ("time,usage_kwh\n2026-03-02T09:15:00Z", "line 2, column 'usage_kwh': got None"),
         (
             "time,usage_kwh\n2026-03-02T09:15:00Z,-1",
@@ -123,6 +130,16 @@ def test_what_is_wrong_with_measured_usage_is_named(
     (came / "usage.csv").write_text(content)
     with pytest.raises(DataError, match=sentence):
         data.read(contract, "energy", sources(history, came))
+
+
+def test_what_was_measured_may_be_told_twice(
+    contract: Contract, dataset: Dataset, history: Path, came: Path
+) -> None:
+    usage = came / "usage.csv"
+    header, *lines = usage.read_text().splitlines()
+    usage.write_text("\n".join([header, *lines, *lines]))
+    found = data.read(contract, "energy", sources(history, came))
+    assert np.array_equal(found.target, dataset.target[:ROWS])
 
 
 def test_captured_rows_and_usage_need_each_other(came: Path) -> None:

@@ -1,8 +1,12 @@
 """Alertmanager's word starts a run, and nobody else's does."""
 
 import json
+import socket
+import threading
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
@@ -25,6 +29,7 @@ SENT = {"version": "4", "groupKey": "{}:{}", "status": "firing", "alerts": [ALER
 @dataclass
 class Prefect:
     keys: list[str] = field(default_factory=list)
+    now: datetime = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
     is_away: bool = False
 
     async def start(self, key: str) -> str:
@@ -43,7 +48,9 @@ def post(
     prefect: Prefect, content: bytes | AsyncIterator[bytes], mark: str = MARK
 ) -> httpx.Response:
     async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(webhook.application(MARK, prefect.start))
+        transport = httpx.ASGITransport(
+            webhook.application(MARK, prefect.start, lambda: prefect.now)
+        )
         async with httpx.AsyncClient(transport=transport, base_url="http://loop") as client:
             headers = {"Authorization": f"Bearer {mark}"}
             return await client.post(webhook.PATH, content=content, headers=headers)
@@ -128,3 +135,31 @@ def test_what_is_told_again_has_the_same_key(prefect: Prefect) -> None:
     first, again, later = prefect.keys
     assert first == again
     assert first != later
+
+
+def test_what_is_told_again_on_another_day_has_another_key(prefect: Prefect) -> None:
+    for hours in (0, 14, 1):
+        prefect.now += timedelta(hours=hours)
+        post(prefect, sent())
+    first, again, later = prefect.keys
+    assert first == again
+    assert first != later
+
+
+def test_idle_connections_keep_nobody_out(prefect: Prefect) -> None:
+    server = webhook.server(MARK, prefect.start)
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as idle:
+        address = listener.getsockname()
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            for _ in range(40):
+                idle.enter_context(socket.create_connection(address))
+            url = f"http://127.0.0.1:{address[1]}{webhook.PATH}"
+            headers = {"Authorization": f"Bearer {MARK}"}
+            answer = httpx.post(url, content=sent(), headers=headers, timeout=60)
+        finally:
+            idle.close()
+            server.should_exit = True
+            thread.join()
+    assert answer.status_code == 202

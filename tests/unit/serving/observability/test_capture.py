@@ -1,5 +1,7 @@
 """A sample of what is predicted is kept in files, and no request is the worse for it."""
 
+import errno
+import fcntl
 import logging
 import os
 import time
@@ -14,7 +16,7 @@ from prometheus_client import REGISTRY
 from predictor import captured
 from predictor.bundle import Manifest
 from predictor.errors import DataError
-from predictor.serving.observability import capture
+from predictor.serving.observability import capture, capture_files
 from predictor.serving.observability.capture import Capture, Ends
 from predictor.serving.observability.capture_files import Files
 from predictor.serving.settings import Settings
@@ -58,8 +60,12 @@ def wait(is_so: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def written(folder: Path) -> list[Path]:
+    return list(folder.glob("capture-*.jsonl"))
+
+
 def sizes(folder: Path) -> list[int]:
-    return [file.stat().st_size for file in folder.glob("capture-*.jsonl")]
+    return [file.stat().st_size for file in written(folder)]
 
 
 def fill(files: Files, lines: int) -> None:
@@ -128,18 +134,64 @@ def test_all_files_together_stay_below_the_bound_whoever_writes(tmp_path: Path) 
 def test_the_oldest_file_goes_first_and_the_rest_is_whole(tmp_path: Path) -> None:
     files = Files(tmp_path, MEGABYTE)
     fill(files, 1)
-    [first] = tmp_path.iterdir()
+    [first] = written(tmp_path)
     fill(files, 200)
     assert not first.exists()
     assert len(sizes(tmp_path)) > 8
-    for file in tmp_path.iterdir():
+    for file in written(tmp_path):
         assert set(file.read_bytes().splitlines(keepends=True)) == {LINE}
 
 
 def test_files_are_the_servers_own(tmp_path: Path) -> None:
     fill(Files(tmp_path, MEGABYTE), 1)
-    [file] = tmp_path.iterdir()
+    [file] = written(tmp_path)
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_there_are_not_ever_more_files(tmp_path: Path) -> None:
+    for number in range(capture_files.MOST_FILES + 20):
+        worker = Files(tmp_path, 16 * MEGABYTE)
+        worker._own = f"capture-pod-{number}"
+        fill(worker, 1)
+    numbers = {int(file.name.split("-")[2]) for file in written(tmp_path)}
+    assert numbers == set(range(20, capture_files.MOST_FILES + 20))
+
+
+def test_a_file_that_somebody_removes_needs_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Files(tmp_path, MEGABYTE)
+    fill(files, 20)
+    real_listdir = os.listdir
+    gone = "capture-gone.jsonl"
+    monkeypatch.setattr(os, "listdir", lambda folder: [*real_listdir(folder), gone])
+    with files.opened():
+        for file in written(tmp_path):
+            file.unlink()
+        for _ in range(60):
+            files.append(LINE)
+    assert MEGABYTE // 2 < sum(sizes(tmp_path)) <= MEGABYTE
+
+
+def test_what_is_locked_is_a_file_as_nfs_wants_it(tmp_path: Path) -> None:
+    files = Files(tmp_path, MEGABYTE)
+    with (
+        files.opened(),
+        (tmp_path / ".lock").open("r+b") as other,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (tmp_path / ".lock").open("r+b") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "capture"
+    folder.mkdir()
+    (folder / ".lock").symlink_to(tmp_path / "secret")
+    with pytest.raises(OSError, match="symbolic links"), Files(folder, MEGABYTE).opened():
+        pass
+    assert not (tmp_path / "secret").exists()
 
 
 def test_no_link_is_followed(tmp_path: Path) -> None:
@@ -148,7 +200,7 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     secret.write_text("kept")
     files = Files(folder, MEGABYTE)
     fill(files, 1)
-    [own] = folder.iterdir()
+    [own] = written(folder)
     own.unlink()
     own.symlink_to(secret)
     fill(files, 200)
@@ -205,7 +257,7 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
             files.append(LINE)
     monkeypatch.undo()
     fill(files, 1)
-    assert [file.read_bytes() for file in tmp_path.iterdir()] == [LINE * 2]
+    assert [file.read_bytes() for file in written(tmp_path)] == [LINE * 2]
 
 
 def test_nothing_is_captured_unless_it_is_wanted() -> None:
@@ -225,6 +277,35 @@ def test_a_line_that_has_not_ended_is_left_out(
 ) -> None:
     with writing(tmp_path) as sample:
         sample.offer(manifest, dataset.columns[:3], ends(3))
-    [file] = tmp_path.iterdir()
+    [file] = written(tmp_path)
     file.write_bytes(file.read_bytes() * 2 + b'{"time": "20')
     assert len(list(captured.read(tmp_path))) == 2
+
+
+def test_what_is_no_regular_file_is_not_read(
+    tmp_path: Path, manifest: Manifest, dataset: Dataset
+) -> None:
+    folder, secret = tmp_path / "capture", tmp_path / "secret"
+    folder.mkdir()
+    secret.write_text("not of captured rows\n")
+    with writing(folder) as sample:
+        sample.offer(manifest, dataset.columns[:3], ends(3))
+    (folder / "capture-link.jsonl").symlink_to(secret)
+    (folder / "capture-endless.jsonl").symlink_to("/dev/zero")
+    (folder / "capture-folder.jsonl").mkdir()
+    os.mkfifo(folder / "capture-pipe.jsonl")
+    [line] = captured.read(folder)
+    assert len(line.rows) == 3
+
+
+def test_a_file_that_may_not_be_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "capture-a.jsonl").touch()
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(DataError, match=r"capture-a.jsonl cannot be read: Permission denied"):
+        list(captured.read(tmp_path))
