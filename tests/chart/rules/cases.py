@@ -148,6 +148,13 @@ CODES = [
     }.items()
 ]
 
+
+def scraped(*phases: tuple[int, int], every: int) -> str:
+    """Return what is seen of a value at each so many steps; a phase is a value and its scrapes."""
+    between = "_ " * (every - 1)
+    return " ".join(f"{value} {between}" * scrapes for value, scrapes in phases)
+
+
 _READY = 'kube_deployment_status_replicas_ready{namespace="plant",deployment="%s",job="ksm"}'
 _RESTARTS = (
     "kube_pod_container_status_restarts_total"
@@ -196,6 +203,21 @@ PODS = [
         {_RESTARTS % "energy-predictor-6f7c-x2x4z": "0x20 1x20 2x20 3x20"},
         at="40m",
         fires={"namespace": "plant", "job": "energy"},
+    ),
+    Case(
+        "two restarts, between two scrapes",
+        "PredictorRestarts",
+        {_RESTARTS % "energy-predictor-6f7c-x2x4z": scraped((0, 20), (1, 20), (2, 40), every=2)},
+        at="2415s",
+        every="15s",
+    ),
+    Case(
+        "three restarts, between two scrapes",
+        "PredictorRestarts",
+        {_RESTARTS % "energy-predictor-6f7c-x2x4z": scraped((0, 20), (1, 20), (3, 40), every=2)},
+        at="2415s",
+        fires={"namespace": "plant", "job": "energy"},
+        every="15s",
     ),
     Case(
         "a rollout, and one restart",
