@@ -50,8 +50,9 @@ NOW = (
     Panel(
         "stat",
         "Columns that have drifted",
-        "Columns whose PSI is over their threshold, once the window is three quarters over. 0 is "
-        "normal; of one, ask whoever sends it; of many, or of the target, train the model anew.",
+        "Columns whose PSI is over their threshold, once the window is three quarters over and has "
+        "`drift.minRows` rows. 0 is normal; of one, ask whoever sends it; of many, or of the "
+        "target, train the model anew.",
         "none",
         {"columns": f"count({PSI} > {ON} {THRESHOLD} and {ON} {WHOLE}) or vector(0)"},
         width=6,

@@ -148,6 +148,13 @@ CODES = [
     }.items()
 ]
 
+
+def scraped(*phases: tuple[int, int], every: int) -> str:
+    """Return what is seen of a value at each so many steps; a phase is a value and its scrapes."""
+    between = "_ " * (every - 1)
+    return " ".join(f"{value} {between}" * scrapes for value, scrapes in phases)
+
+
 _READY = 'kube_deployment_status_replicas_ready{namespace="plant",deployment="%s",job="ksm"}'
 _RESTARTS = (
     "kube_pod_container_status_restarts_total"
@@ -198,6 +205,21 @@ PODS = [
         fires={"namespace": "plant", "job": "energy"},
     ),
     Case(
+        "two restarts, between two scrapes",
+        "PredictorRestarts",
+        {_RESTARTS % "energy-predictor-6f7c-x2x4z": scraped((0, 20), (1, 20), (2, 40), every=2)},
+        at="2415s",
+        every="15s",
+    ),
+    Case(
+        "three restarts, between two scrapes",
+        "PredictorRestarts",
+        {_RESTARTS % "energy-predictor-6f7c-x2x4z": scraped((0, 20), (1, 20), (3, 40), every=2)},
+        at="2415s",
+        fires={"namespace": "plant", "job": "energy"},
+        every="15s",
+    ),
+    Case(
         "a rollout, and one restart",
         "PredictorRestarts",
         {
@@ -225,34 +247,48 @@ def reloads(damaged: str, loaded: str = "0x420", unchanged: str = "0x420") -> di
 
 _FAILING = "PredictorReloadFailing"
 _POD = PLANT | {"pod": "a"}
+
+
+def soon_after(scrapes: int) -> Iterator[Case]:
+    """Yield one that was refused so many scrapes after a good one came, and the other way round."""
+    first, second = "0x160 1x400", f"0x{160 + scrapes} 1x400"
+    for what, given, fires in (
+        ("a good one came, and another one was refused", reloads(second, first), _POD),
+        ("one was refused, and a good one came", reloads(first, second), None),
+    ):
+        later = f"{what} {15 * scrapes} seconds later"
+        yield Case(later, _FAILING, given, "60m", fires, every="15s")
+
+
+# Not longer: promtool takes 10,000 samples at once.
 RELOADS = [
     Case(
-        "one was refused three hours ago, and no other came",
+        "one was refused an hour and a half ago, and no other came",
         _FAILING,
         reloads("0x20 1x400"),
-        at="200m",
+        at="100m",
         fires=_POD,
     ),
     Case(
         "one was refused, and a good one came a minute later",
         _FAILING,
         reloads("0x20 1x400", "0x22 1x400"),
-        at="200m",
+        at="100m",
     ),
     Case(
         "one was refused, and the one that is served was put back",
         _FAILING,
         reloads("0x20 1x400", unchanged="0x60 1x400"),
-        at="200m",
+        at="100m",
     ),
     Case(
         "a good one came, and another one was refused five minutes later",
         _FAILING,
         reloads("0x40 1x400", "0x30 1x400"),
-        at="200m",
+        at="100m",
         fires=_POD,
     ),
-    Case("only good ones came", _FAILING, reloads("0x400", "0+1x400"), at="3h"),
+    Case("only good ones came", _FAILING, reloads("0x400", "0+1x400"), at="60m"),
 ]
 
 
@@ -316,4 +352,6 @@ DATA = [
     Case("there are no rows", _INCONSISTENT, doubts(0, 0), at="6h", every="1m"),
 ]
 
-CASES = [*burning(), *bursts(), *CODES, *PODS, *RELOADS, *AUTOSCALER, *DATA]
+SOON = [case for scrapes in (1, 2, 3) for case in soon_after(scrapes)]
+
+CASES = [*burning(), *bursts(), *CODES, *PODS, *RELOADS, *SOON, *AUTOSCALER, *DATA]

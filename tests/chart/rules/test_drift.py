@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from charts.dashboards.query import queries, read, replaced
 from tests.chart.rules.drifting import (
     ALIKE,
     COLUMN,
     DRIFTED,
+    FEW,
     SETS,
     STEP_MINUTES,
     Counted,
@@ -17,7 +19,7 @@ from tests.chart.rules.drifting import (
     new_bins,
     psi,
 )
-from tests.chart.rules.promtool import Rule, alerts, groups, series, unexpected
+from tests.chart.rules.promtool import PLANT, Rule, alerts, groups, series, unexpected
 
 OF_COLUMN = series("", **COLUMN)
 UNEVEN = tuple(Counted(f"v{i}", 50 * i**2, 7.0 * ((5 * i) % 11)) for i in range(11))
@@ -79,6 +81,19 @@ def test_a_window_of_bins_of_unlike_age_is_over_before_it_is_judged(tmp_path: Pa
         expected: dict[str, dict[str, float]] = {"predictor:drift_whole_window_rows > bool 0": rows}
         shown = given(new_bins(72), steps=240)
         assert unexpected(tmp_path, drift(), shown, expected, at=at, every="5m") == ""
+
+
+def test_the_dashboard_counts_a_column_where_the_alert_may_fire(tmp_path: Path) -> None:
+    """Of too few rows neither says that they have drifted, however far off they are."""
+    [counted] = [
+        query.expression
+        for query in queries(read("drift"))
+        if query.name == "Columns that have drifted A"
+    ]
+    asked = replaced(counted, PLANT)
+    for bins, columns in ((DRIFTED, 1.0), (FEW, 0.0)):
+        expected = {asked: {"{}": columns}}
+        assert unexpected(tmp_path, drift(), given(bins), expected, at="9h", every="5m") == ""
 
 
 @pytest.mark.parametrize(("sets", "threshold"), [((), 0.2), (("drift.threshold=0.35",), 0.35)])
