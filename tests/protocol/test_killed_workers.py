@@ -20,6 +20,7 @@ from predictor.serving.grpc import inference_pb2 as pb
 from tests.protocol.clients import Client, rest, rpc
 from tests.protocol.process import Server, running
 from tests.protocol.processes import children, descriptors, environment, peers, threads
+from tests.protocol.security.asking import until
 from tests.protocol.test_grpc import columns
 
 PREDICT = "/v1/models/energy:predict"
@@ -213,6 +214,10 @@ def test_counts_are_the_requests_sent_however_many_workers_died_in_between(
     bundle_folder: Path, row: Row, kills: int
 ) -> None:
     sent = 0
+
+    def is_all_counted() -> bool:
+        return samples(server.url, "predictor_rows_total") == sent
+
     with running(bundle_folder, WORKERS="2") as server:
         fire = Fire(server, row)
         for _ in range(kills // 2):
@@ -220,6 +225,9 @@ def test_counts_are_the_requests_sent_however_many_workers_died_in_between(
                 url, rows = server.url + PREDICT, {"instances": [row]}
                 assert httpx.post(url, json=rows, timeout=SECONDS).status_code == 200
                 sent += 1
+            assert samples(server.url, "predictor_requests_total", PREDICT, 'code="200"') == sent
+            # Every other count is up to a second behind, which a worker that is killed takes along.
+            until(is_all_counted)
             fire.kill_one()
         assert samples(server.url, "predictor_requests_total", PREDICT, 'code="200"') == sent
         assert samples(server.url, "predictor_rows_total") == sent

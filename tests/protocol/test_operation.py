@@ -50,10 +50,10 @@ def test_requests_and_rows_are_counted_as_they_were_sent(client: httpx.Client, r
     def grew(name: str, *labels: str) -> float:
         return after[name, labels] - before.get((name, labels), 0)
 
-    assert grew("predictor_requests_total", "200", "POST", PREDICT) == 3
-    assert grew("predictor_requests_total", "400", "POST", PREDICT) == 1
-    assert grew("predictor_requests_total", "200", "POST", "/predict") == 1
-    assert grew("predictor_requests_total", "404", "GET", "other") == 1
+    assert grew("predictor_requests_total", "200", "POST", "http", PREDICT) == 3
+    assert grew("predictor_requests_total", "400", "POST", "http", PREDICT) == 1
+    assert grew("predictor_requests_total", "200", "POST", "http", "/predict") == 1
+    assert grew("predictor_requests_total", "404", "GET", "http", "other") == 1
     assert grew("predictor_rows_total", "energy") == 7
     for step, count in (("preprocess", 4 + 1), ("predict", 4), ("postprocess", 4)):
         assert grew(f"request_{step}_seconds_count", "energy") == count

@@ -4,7 +4,6 @@ A request pays for one append. A thread of its own makes the lines and writes th
 """
 
 import logging
-import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +57,7 @@ class Capture:
     def __init__(self, folder: Path, ratio: float, most_bytes: int) -> None:
         """Take where to write, which share of the runs, and how much all files there may hold."""
         self._ratio = ratio
+        self._generator = np.random.default_rng()
         self._files = Files(folder, most_bytes)
         self._lock = Lock()
         self._runs: list[_Run] = []
@@ -78,7 +78,7 @@ class Capture:
 
     def offer(self, manifest: Manifest, columns: NDArray[np.float64], ends: Ends) -> None:
         """Have a run written, if it is one of the sample and there is room for it."""
-        if random.random() >= self._ratio:  # noqa: S311 - it is a sample, no secret
+        if self._generator.random() >= self._ratio:
             return
         with self._lock:
             has_room = not self._runs or self._cells + columns.size <= MOST_CELLS

@@ -12,6 +12,7 @@ import pytest
 from predictor.contract import Row
 from tests.protocol.process import PREDICTOR, START_SECONDS
 from tests.protocol.trouble.surroundings import (
+from tests.protocol.security.asking import until
     PREDICT,
     Server,
     Surroundings,
@@ -141,8 +142,8 @@ def test_a_worker_is_replaced_while_shared_memory_is_full(bundle_folder: Path, r
         os.kill(killed, signal.SIGKILL)
         wait_until_gone(killed)
         assert all(server.answers(row) for _ in range(20))
-        metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
-        assert 'predictor_rows_total{model_name="energy"} 20.0' in metrics
+        counted = 'predictor_rows_total{model_name="energy"} 20.0'
+        until(lambda: counted in httpx.get(f"{server.url}/metrics", timeout=30).text)
 
 
 def wait_until_gone(pid: int) -> None:
