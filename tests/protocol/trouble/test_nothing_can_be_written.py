@@ -11,8 +11,8 @@ import pytest
 
 from predictor.contract import Row
 from tests.protocol.process import PREDICTOR, START_SECONDS
-from tests.protocol.trouble.surroundings import (
 from tests.protocol.security.asking import until
+from tests.protocol.trouble.surroundings import (
     PREDICT,
     Server,
     Surroundings,
