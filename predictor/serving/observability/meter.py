@@ -12,7 +12,7 @@ from predictor.serving import metrics
 
 Numbers = NDArray[np.float64]
 
-# So many rows are binned in about a millisecond; until they are, they are held.
+# So many rows are binned in less than a millisecond; until they are, they are held.
 MOST_ROWS = 8192
 # What a refused request is counted under that is wrong as a whole, or names no column of the
 # contract: labels must not be made up by clients.
@@ -47,8 +47,10 @@ class Meter:
         self._binned = _binned(manifest)
         _show_reference(manifest)
         self._lock = Lock()
-        self._noted: list[tuple[Numbers, ...]] = []
-        self._noted_rows = 0
+        # A column of the contract in each row, then the answers and the ends of their intervals.
+        # They are copied: to hold what ONNX Runtime gave makes it take other memory each time.
+        self._held = np.empty((len(manifest.contract.names) + 3, MOST_ROWS))
+        self._held_rows = 0
 
     def warn(self, warning: str) -> None:
         """Count a row that was answered in doubt."""
@@ -64,26 +66,39 @@ class Meter:
         `columns` is (n, columns of the contract), the others are (n,).
         """
         self._note_batch(len(columns))
+        answers = (values, lower, upper)
         with self._lock:
-            self._noted.append((columns, values, lower, upper))
-            self._noted_rows += len(columns)
-            is_much = self._noted_rows > MOST_ROWS
-        if is_much:
-            self.count()
+            for start in range(0, len(columns), MOST_ROWS):
+                part = slice(start, start + MOST_ROWS)
+                self._hold(columns[part], *(numbers[part] for numbers in answers))
+
+    def _hold(self, columns: Numbers, *answers: Numbers) -> None:
+        start, end = self._held_rows, self._held_rows + len(columns)
+        if end > MOST_ROWS:
+            self._bin()
+            start, end = 0, len(columns)
+        self._held[: columns.shape[1], start:end] = columns.T
+        for place, numbers in enumerate(answers, columns.shape[1]):
+            self._held[place, start:end] = numbers
+        self._held_rows = end
+
+    def _bin(self) -> None:
+        """Look at the rows that are held, and hold none."""
+        *columns, values, lower, upper = self._held[:, : self._held_rows]
+        self._rows.inc(self._held_rows)
+        self._predictions.add(values)
+        self._widths.add(upper - lower)
+        for binned in self._binned:
+            binned.add(values if binned.place is None else columns[binned.place])
+        self._held_rows = 0
 
     def count(self) -> None:
         """Count the rows that were offered since the last time."""
         with self._lock:
-            noted, self._noted, self._noted_rows = self._noted, [], 0
-        if not noted:
-            return
-        columns, values, lower, upper = map(np.concatenate, zip(*noted, strict=True))
-        self._rows.inc(len(columns))
-        self._predictions.add(values)
-        self._widths.add(upper - lower)
-        by_column = np.ascontiguousarray(columns.T)
-        for binned in self._binned:
-            binned.count(values if binned.place is None else by_column[binned.place])
+            if self._held_rows:
+                self._bin()
+            for binned in self._binned:
+                binned.count()
 
     def retire(self, successor: "Meter") -> None:
         """Let go of the reference's bins that the model after this one does not have."""
@@ -104,12 +119,18 @@ class _Binned:
         self.place = place
         self.labels = [(model_name, bins.name, label) for label in bins.labels]
         self._count = bins.count
+        self._added = np.zeros(len(bins.labels), np.int64)
         self._rows: list[Counter] = [metrics.DRIFT_ROWS.labels(*each) for each in self.labels]
 
-    def count(self, values: Numbers) -> None:
-        for rows, count in zip(self._rows, self._count(values), strict=True):
-            if count:
-                rows.inc(float(count))
+    def add(self, values: Numbers) -> None:
+        """Look in which bins some values are."""
+        self._added += self._count(values)
+
+    def count(self) -> None:
+        """Count what was added."""
+        for place in np.flatnonzero(self._added):
+            self._rows[place].inc(float(self._added[place]))
+        self._added[:] = 0
 
 
 def _binned(manifest: Manifest) -> list[_Binned]:

@@ -41,7 +41,7 @@ class Model:
     runs: list[list[int]] = field(default_factory=list)
 
     manifest = SimpleNamespace(
-        name="model", contract=SimpleNamespace(names=(), warnings=()), profile=None
+        name="model", contract=SimpleNamespace(names=("number",), warnings=()), profile=None
     )
 
     def doubts(self, _prediction: Prediction) -> list[Doubt]:

@@ -87,8 +87,11 @@ def test_bins_of_a_model_that_was_have_no_reference_and_common_ones_keep_theirs(
 
 def test_many_rows_are_counted_without_waiting_for_a_scrape() -> None:
     meter = Meter(manifest("many", COLUMN))
-    meter.offer(np.zeros((MOST_ROWS + 1, 1)), *answers(np.ones(MOST_ROWS + 1)))
-    assert value("predictor_rows_total", "many") == MOST_ROWS + 1
+    meter.offer(np.zeros((2 * MOST_ROWS + 7, 1)), *answers(np.ones(2 * MOST_ROWS + 7)))
+    assert value("predictor_rows_total", "many") == 2 * MOST_ROWS
+    meter.count()
+    assert value("predictor_rows_total", "many") == 2 * MOST_ROWS + 7
+    assert rows_in_bins("many", "load") == {"none": 2 * MOST_ROWS + 7, "≤ 5": 0, "> 5": 0}
 
 
 def test_no_row_is_lost_or_counted_twice_between_threads() -> None:
