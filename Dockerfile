@@ -13,6 +13,7 @@ RUN python3 -m pip --python /opt/venv/bin/python install --no-cache-dir --no-com
     --require-hashes --requirement /src/requirements/train.txt
 WORKDIR /src
 COPY predictor/*.py predictor/
+COPY predictor/cli predictor/cli
 COPY predictor/training predictor/training
 RUN /opt/venv/bin/python -m predictor train --output /bundle
 
