@@ -36,6 +36,7 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNB
 COPY --from=libraries /opt/venv /opt/venv
 COPY --from=train /bundle /bundle
 COPY predictor/*.py /app/predictor/
+COPY predictor/cli /app/predictor/cli
 COPY predictor/serving /app/predictor/serving
 RUN python -m compileall -q /app
 USER 10001:10001
