@@ -86,7 +86,8 @@ class Bins(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
             return np.array(at, np.int64)
         up_to = [np.count_nonzero(values <= edge) for edge in self.edges]
         ranged = np.diff([0, *up_to, len(values)])
-        for place, count in zip(np.searchsorted(self.edges, self.points), at, strict=True):
+        points, edges = self._arrays
+        for place, count in zip(edges.searchsorted(points), at, strict=True):
             ranged[place] -= count
         return np.array([*at, *ranged], np.int64)
 

@@ -98,7 +98,7 @@ NOW = (
     Panel(
         "bargauge",
         "Drift of each column, as a share of its threshold",
-        "PSI divided by the threshold that training found by chance alone. Below 100 % is "
+        "PSI divided by the threshold that training set for the column. Below 100 % is "
         "normal, and a little below 0 too; over it, the column has drifted.",
         "percentunit",
         {"{{column}}": f"max by (column) ({PSI} / {ON} {THRESHOLD})"},

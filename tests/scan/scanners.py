@@ -74,8 +74,11 @@ def pluto(folder: Path) -> Iterator[Finding]:
 def hadolint(dockerfile: Path) -> Iterator[Finding]:
     """Find what its rules, and ShellCheck's, say against a Dockerfile."""
     options = ("--disable-ignore-pragma", "--format", "json")
+    lines = dockerfile.read_text().splitlines()
     for found in answer("hadolint", *options, str(dockerfile)):
-        yield Finding(found["code"], f"{dockerfile.name}:{found['line']}", found["message"])
+        above = [line for line in lines[: found["line"]] if line.startswith("FROM ")]
+        stage = above[-1].partition(" AS ")[2] or "image"
+        yield Finding(found["code"], f"{stage}:{found['line']}", found["message"])
 
 
 def bandit(folder: Path) -> Iterator[Finding]:

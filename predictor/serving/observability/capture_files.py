@@ -2,21 +2,21 @@
 
 import fcntl
 import os
-import re
 import socket
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+from predictor.captured import FILES as CAPTURED
 from predictor.serving.metrics import WORKER_NUMBER
 
 # The oldest file is removed as a whole, so a file is a small part of all.
 FILES = 16
 # Each worker begins one of its own, however little it then writes.
 MOST_FILES = 100
-NAMED = re.compile(r"capture-.+\.jsonl")
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Nothing is followed, and nothing that is no file is waited for.
 FILE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -107,7 +107,7 @@ class Files:
         """Return the sizes of all captured files, the oldest first; what is a link is none."""
         found = []
         for name in os.listdir(self._folder):  # noqa: PTH208 - it is open, and has no path
-            if not NAMED.fullmatch(name):
+            if not fnmatchcase(name, CAPTURED):
                 continue
             with suppress(FileNotFoundError):
                 status = os.stat(name, dir_fd=self._folder, follow_symlinks=False)

@@ -28,7 +28,6 @@ class Meter:
     def __init__(self, manifest: Manifest) -> None:
         """Look up what every request is measured by; all that is counted begins with 0."""
         name = manifest.name
-        self._name = name
         self.note_preprocess = metrics.PREPROCESS_SECONDS.labels(name).note
         self.note_predict = metrics.PREDICT_SECONDS.labels(name).note
         self.note_postprocess = metrics.POSTPROCESS_SECONDS.labels(name).note
