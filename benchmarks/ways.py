@@ -69,7 +69,7 @@ def _wanted(target: str, **parameters: bool) -> dict[str, object]:
     }
 
 
-def _bytes(column: Column, values: list[float | int | str]) -> bytes:
+def _bytes(column: Column, values: list[float | int | str | None]) -> bytes:
     if column.datatype != "BYTES":
         return np.array(values, NUMPY[column.datatype]).tobytes()
     texts = [str(value).encode() for value in values]

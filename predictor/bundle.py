@@ -14,7 +14,7 @@ from typing import Annotated
 
 import msgspec
 
-from predictor.contract import LOWER, UPPER, Contract, Name, Row
+from predictor.contract import LOWER, PREDICTION, PROBABILITY, UPPER, Contract, Name, Row
 from predictor.errors import JSON_ERRORS, BundleError, UnsignedBundleError
 from predictor.folder import Folder, opened
 from predictor.profile import Profile
@@ -91,6 +91,9 @@ class Intervals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     coverage: dict[str, dict[str, Coverage]]
 
 
+NO_INTERVALS = Intervals(0.0, {})
+
+
 class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The largest differences of the graph over `rows` rows, in the target's unit.
 
@@ -104,42 +107,53 @@ class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: int
 
 
-class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows as a client sends them, what the graph gave for them, and what the libraries did."""
+class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Rows as a client sends them, what the graph gave for them, and what the libraries did.
+
+    A class among `predictions` is its place in the target's classes. `lower` and `upper` are there
+    where there are intervals. `probabilities` and `native` are of the class that is predicted,
+    where there are classes: the probability that the graph gives it, and the libraries do.
+    """
 
     rows: list[Row]
     predictions: list[float]
-    lower: list[float]
-    upper: list[float]
     native: list[float]
+    lower: list[float] = []
+    upper: list[float] = []
+    probabilities: list[float] = []
 
     def __post_init__(self) -> None:
         """Refuse rows without their predictions; msgspec makes it an error of the manifest."""
-        found = [len(self.predictions), len(self.lower), len(self.upper), len(self.native)]
+        found = [len(self.predictions), len(self.native)]
+        found += [len(kept) for kept in (self.lower, self.upper, self.probabilities) if kept]
         if not self.rows or any(count != len(self.rows) for count in found):
             counts = f"{len(self.rows)} golden rows and {found} predictions"
             message = f"{counts}, expected as many of each, and one or more"
             raise ValueError(message)
 
-    def disagreement(
-        self, predictions: Sequence[float], lower: Sequence[float], upper: Sequence[float]
-    ) -> str:
-        """Return in words how answers for the rows differ from those kept, or nothing."""
-        pairs = {
-            "prediction": (predictions, self.predictions),
-            LOWER: (lower, self.lower),
-            UPPER: (upper, self.upper),
+    @property
+    def answers(self) -> dict[str, list[float]]:
+        """What is kept of the graph's answers, by its name; what there is none of is empty."""
+        return {
+            PREDICTION: self.predictions,
+            LOWER: self.lower,
+            UPPER: self.upper,
+            PROBABILITY: self.probabilities,
         }
-        tolerance = GOLDEN_TOLERANCE * max(map(abs, self.predictions))
-        for what, (found, kept) in pairs.items():
-            wrong = _first_difference(found, kept, tolerance)
+
+    def disagreement(self, answers: Mapping[str, Sequence[float]]) -> str:
+        """Return in words how answers for the rows, as `answers`, differ from those kept."""
+        tolerance = GOLDEN_TOLERANCE * max(map(abs, (*self.predictions, *self.probabilities)))
+        for what, kept in self.answers.items():
+            wrong = _first_difference(answers.get(what, ()), kept, tolerance)
             if wrong:
                 return f"{what} of {wrong}"
         return ""
 
-    def distance_from_the_libraries(self, predictions: Sequence[float]) -> float:
-        """Return the largest difference between predictions for the rows and the libraries'."""
-        return max(abs(a - b) for a, b in zip(predictions, self.native, strict=True))
+    def distance_from_the_libraries(self, answers: Mapping[str, Sequence[float]]) -> float:
+        """Return the largest difference between answers for the rows and the libraries'."""
+        found = answers[PROBABILITY if self.probabilities else PREDICTION]
+        return max(abs(a - b) for a, b in zip(found, self.native, strict=True))
 
 
 def _first_difference(found: Sequence[float], kept: Sequence[float], tolerance: float) -> str:
@@ -151,12 +165,13 @@ def _first_difference(found: Sequence[float], kept: Sequence[float], tolerance: 
     return ""
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All that is known of a bundle but its files.
 
     `files` maps a file's name to its SHA-256; `version` names the content, see `version_of`;
     `created` is UTC, ISO 8601; `scores` are by protocol and then by model; older bundles have no
-    `profile`.
+    `profile`. Of a model that was not trained here there are no `boosters`, `scores` and
+    `intervals`, but the `metrics` that its team measured.
     """
 
     format: int
@@ -168,11 +183,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     contract: Contract
     files: dict[FileName, str]
     data: Data
-    seed: int
-    tuning_trials: int
-    boosters: dict[str, Booster]
-    scores: dict[str, dict[str, Score]]
-    intervals: Intervals
+    seed: int = 0
+    tuning_trials: int = 0
+    boosters: dict[str, Booster] = {}
+    scores: dict[str, dict[str, Score]] = {}
+    metrics: dict[str, float] = {}
+    intervals: Intervals = NO_INTERVALS
     parity: Parity
     versions: dict[str, str]
     golden: Golden

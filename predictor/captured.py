@@ -14,7 +14,7 @@ FILES = "capture-*.jsonl"
 # Whoever may write there is not trusted: nothing is followed, and nothing is waited for.
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-Cell = float | int | str
+Cell = float | int | str | None
 
 
 class Line(msgspec.Struct, frozen=True):

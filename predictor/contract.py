@@ -16,12 +16,16 @@ NAME = r"^[a-z][a-z0-9_]*\Z"
 Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 
 # A row as a client sends it, by the columns' names.
-Row = dict[str, float | int | str]
+Row = dict[str, float | int | str | None]
 
 # A graph's one input: raw columns, float64, (n, columns of the contract).
 INPUT = "columns"
-# What a graph gives beside the target: the ends of its interval, and which warnings a row gets.
-LOWER, UPPER, WARNINGS = "lower", "upper", "warnings"
+# What a graph gives beside the target: the ends of its interval, how likely each of its classes is,
+# and which warnings a row gets.
+LOWER, UPPER, PROBABILITIES, WARNINGS = "lower", "upper", "probabilities", "warnings"
+
+# One row's answer: a number or a class, and the probability of that class.
+PREDICTION, PROBABILITY = "prediction", "probability"
 
 # No number of JSON is larger; a limit that is this is none.
 LARGEST = sys.float_info.max
@@ -35,7 +39,9 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     `datatype` is a name of the Open Inference Protocol: FP64 takes numbers, INT64 whole numbers and
     the keys of `labels`, BYTES the keys of `labels` alone. A label stands for its code, the number
     that the graph is fed; several labels may stand for one code, and the first is its name.
-    `minimum` and `maximum` are inclusive and in `unit`.
+    `minimum` and `maximum` are inclusive and in `unit`. What is `optional` may be missing: null in
+    JSON, or not there in an object; NaN in a tensor of numbers, "" in one of texts, and NaN for the
+    graph.
     """
 
     name: Name
@@ -45,6 +51,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     minimum: float = -LARGEST
     maximum: float = LARGEST
     labels: dict[str, int] = {}
+    optional: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a column that no value could be one of; msgspec says where it stands."""
@@ -63,6 +70,8 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             return "BYTES needs labels, whose codes are 0, 1, 2 and so on"
         if codes and not self.minimum <= codes[0] <= codes[-1] <= self.maximum:
             return "a label's code is outside minimum and maximum"
+        if self.optional and "" in self.labels:
+            return 'the label "" would stand for a missing value too'
         return ""
 
     def encode(self, value: object) -> float:
@@ -76,6 +85,8 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
                 return number
         elif type(value) is str and value in self.labels:
             return float(self.labels[value])
+        elif value is None and self.optional:
+            return math.nan
         message = f"got {quote(value)}, expected {self.expectation}"
         raise InvalidInput(message)
 
@@ -85,8 +96,10 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             return False
         return self.datatype == "FP64" or value == int(value)
 
-    def decode(self, code: float) -> float | int | str:
+    def decode(self, code: float) -> float | int | str | None:
         """Return the value a client would send for `code`: the inverse of `encode`."""
+        if math.isnan(code):
+            return None
         if self.datatype == "BYTES":
             return self.label(int(code))
         return int(code) if self.datatype == "INT64" else float(code)
@@ -108,11 +121,12 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     @property
     def expectation(self) -> str:
         """What this column takes, in words that end an error's sentence."""
-        names = ", ".join(self.names)
+        names, nothing = ", ".join(self.names), " or null" if self.optional else ""
         if self.datatype == "BYTES":
-            return f"one of {names}"
+            return f"one of {names}{nothing}"
         kind = "a whole number" if self.datatype == "INT64" else "a number"
-        return f"{kind}{self._range()} ({self.unit})" + (f" or one of {names}" if names else "")
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{kind}{self._range()}{unit}{f' or one of {names}' if names else ''}{nothing}"
 
     def _range(self) -> str:
         low = "" if self.minimum == -LARGEST else f" from {self.minimum:.12g}"
@@ -120,18 +134,25 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The value that is predicted; no prediction and no interval leaves its range."""
+    """What is predicted: a number, which with its interval stays in the range, or a class.
+
+    A graph gives a class as its place in `classes`.
+    """
 
     name: Name
     unit: str
     description: str
     minimum: float = -LARGEST
     maximum: float = LARGEST
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a range without a number in it; msgspec says where it stands."""
         if not self.minimum <= self.maximum:
             message = f"minimum {self.minimum:g} is over maximum {self.maximum:g}"
+            raise ValueError(message)
+        if len(self.classes) == 1 or len(set(self.classes)) < len(self.classes):
+            message = "a target has two classes or more, each with a name of its own, or none"
             raise ValueError(message)
 
 
@@ -147,25 +168,32 @@ class Contract(
 ):
     """The columns of a row, in the order in which an array row holds them, and the answer.
 
-    `warnings` are those that the graph can give, in the order of its output's columns.
+    `warnings` are those that the graph can give, in the order of its output's columns. A number
+    has an interval unless the contract says that the model gives none; a class has probabilities.
     """
 
     columns: Annotated[tuple[Column, ...], msgspec.Meta(min_length=1)]
     target: Target
     warnings: tuple[RowWarning, ...] = ()
+    interval: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a name that would stand for two things; msgspec says where it stands."""
-        names = [*self.names, self.target.name, INPUT, LOWER, UPPER, WARNINGS]
+        names = [*self.names, self.target.name, INPUT, LOWER, UPPER, PROBABILITIES, WARNINGS]
         name, count = Counter(names).most_common(1)[0]
         if count > 1:
             message = f"the name {name} stands for two things"
+            raise ValueError(message)
+        if self.interval and self.target.classes:
+            message = "a class has no interval: interval must be false"
             raise ValueError(message)
 
     @cached_property
     def outputs(self) -> list[str]:
         """The names of the graph's outputs."""
-        return [self.target.name, LOWER, UPPER, *([WARNINGS] if self.warnings else [])]
+        ends = [LOWER, UPPER] if self.interval else []
+        classes = [PROBABILITIES] if self.target.classes else []
+        return [self.target.name, *ends, *classes, *([WARNINGS] if self.warnings else [])]
 
     def encode_rows(self, rows: list[Row]) -> list[list[float]]:
         """Return valid rows as the numbers that the graph is fed."""

@@ -46,6 +46,10 @@ class RefusedError(PredictorError):
     """A bundle that was trained anew is worse than the one that is served."""
 
 
+class ExperimentError(PredictorError):
+    """An experiment's manifest, or the model it names, cannot be made a service."""
+
+
 class ServerError(PredictorError):
     """A server did not answer as its bundle says it should."""
 

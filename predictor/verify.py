@@ -60,12 +60,12 @@ def _check_answers(folder: Path, found: Bundle) -> Iterator[str]:
         found.manifest.parity,
         found.manifest.contract.target.unit,
     )
-    values, lower, upper = (end.tolist() for end in _predict(folder, found)[:3])
-    wrong = golden.disagreement(values, lower, upper)
+    answers = _predict(folder, found).by_name()
+    wrong = golden.disagreement(answers)
     if wrong:
         raise _wrong(folder, f"does not predict what it did at training: {wrong}")
     yield f"{len(golden.rows)} golden rows are predicted as at training"
-    distance = golden.distance_from_the_libraries(values)
+    distance = golden.distance_from_the_libraries(answers)
     for what, largest in (("golden rows", distance), (f"{parity.rows} rows", parity.native)):
         if not largest <= parity.tolerance:
             allowed = f"{parity.tolerance:.1e} {unit} is allowed"

@@ -10,6 +10,7 @@ from onnx import ModelProto, external_data_helper, numpy_helper
 
 from predictor import bundle, graph
 from predictor.bundle import MANIFEST, SIGNATURE, Golden, Manifest
+from predictor.contract import LOWER, PREDICTION, UPPER
 from predictor.signature import signer
 from predictor.training.pipeline import Trained
 from tests.mounted import Write
@@ -89,9 +90,9 @@ def _answered(manifest: Manifest, model: bytes) -> Golden:
     """Return a bundle's golden rows with what its graph predicts for them."""
     rows, contract = manifest.golden.rows, manifest.contract
     columns = np.array(contract.encode_rows(rows), np.float64)
-    values, lower, upper, _ = graph.predict(graph.load(model), contract, columns)
+    answers = graph.predict(graph.load(model), contract, columns).by_name()
     native = manifest.golden.native
-    return Golden(rows, values.tolist(), lower.tolist(), upper.tolist(), native)
+    return Golden(rows, answers[PREDICTION], native, answers[LOWER], answers[UPPER])
 
 
 def another_contract(trained: Trained) -> Trained:

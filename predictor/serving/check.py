@@ -11,6 +11,7 @@ from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, 
 import msgspec
 
 from predictor.bundle import Bundle
+from predictor.contract import LOWER, PREDICTION, PROBABILITY, UPPER
 from predictor.errors import JSON_ERRORS, ServerError, SettingsError
 
 TIMEOUT_SECONDS = 10.0
@@ -18,10 +19,15 @@ POLL_SECONDS = 0.5
 VERSION = re.compile(r'^predictor_model_info\{.*version="([^"]*)".*\} 1(?:\.0)?$', re.MULTILINE)
 
 
-class _Predictions(msgspec.Struct):
+class _Numbers(msgspec.Struct):
     predictions: list[float]
-    lower: list[float]
-    upper: list[float]
+    lower: list[float] = []
+    upper: list[float] = []
+
+
+class _Classes(msgspec.Struct):
+    predictions: list[str]
+    probabilities: list[list[float]]
 
 
 class _Ready(msgspec.Struct):
@@ -103,7 +109,7 @@ def check(
     if bundle is None or found is None:
         return f"{url} is ready and serves version {version}"
     golden = bundle.manifest.golden
-    wrong = golden.disagreement(found.predictions, found.lower, found.upper)
+    wrong = golden.disagreement(found)
     if wrong:
         message = f"{url} does not predict what its bundle does: {wrong}"
         raise ServerError(message)
@@ -122,7 +128,15 @@ def _version(server: _Server) -> str:
     return found[1]
 
 
-def _predictions(server: _Server, bundle: Bundle) -> _Predictions:
+def _predictions(server: _Server, bundle: Bundle) -> dict[str, list[float]]:
+    """Return what a server answers to a bundle's golden rows, as the bundle keeps it."""
     body = msgspec.json.encode({"instances": bundle.manifest.golden.rows})
-    answer = server.ask(f"/v1/models/{bundle.manifest.name}:predict", body)
-    return msgspec.json.decode(answer, type=_Predictions)
+    content = server.ask(f"/v1/models/{bundle.manifest.name}:predict", body)
+    classes = bundle.manifest.contract.target.classes
+    if not classes:
+        number = msgspec.json.decode(content, type=_Numbers)
+        return {PREDICTION: number.predictions, LOWER: number.lower, UPPER: number.upper}
+    answer = msgspec.json.decode(content, type=_Classes)
+    places = [classes.index(name) for name in answer.predictions]
+    likely = [row[place] for place, row in zip(places, answer.probabilities, strict=True)]
+    return {PREDICTION: list(map(float, places)), PROBABILITY: likely}

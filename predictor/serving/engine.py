@@ -17,13 +17,16 @@ from predictor.serving.decoding.batch import Batch, encode
 class Prediction(msgspec.Struct, frozen=True, gc=False):
     """The answers to a batch: float64, (n,), in the target's unit, and where doubts are.
 
-    `lower` and `upper` are the ends of the rows' intervals; `warnings` is a boolean for each row
-    and each warning of the contract, (n, warnings), and none is set unless `is_doubtful`.
+    `lower` and `upper` are the ends of the rows' intervals, `probabilities` of their classes, (n,
+    classes), and the answer then a class's place; what the contract has not is empty. `warnings` is
+    a boolean for each row and each warning of the contract, (n, warnings), and none is set unless
+    `is_doubtful`.
     """
 
     values: NDArray[np.float64]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
     warnings: NDArray[np.bool_]
     is_doubtful: bool
 
@@ -38,6 +41,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
             self.values[start:end],
             self.lower[start:end],
             self.upper[start:end],
+            self.probabilities[start:end],
             self.warnings[start:end],
             self.is_doubtful,
         )
@@ -90,4 +94,4 @@ class Engine:
         batch = encode(self.manifest.contract, golden.rows, len(golden.rows))
         outputs = graph.predict(self._session, self.manifest.contract, batch.columns)
         graph.check(outputs, self.manifest.contract, len(batch.columns))
-        return golden.disagreement(*(end.tolist() for end in outputs[:3]))
+        return golden.disagreement(outputs.by_name())

@@ -52,7 +52,14 @@ class Model:
         self.runs.append(values.astype(int).tolist())
         if self.fails(self.runs[-1]):
             raise RuntimeError
-        return Prediction(values, values - 1, values + 1, values[:, None] > 5, is_doubtful=True)
+        return Prediction(
+            values,
+            values - 1,
+            values + 1,
+            np.empty((len(values), 0)),
+            values[:, None] > 5,
+            is_doubtful=True,
+        )
 
 
 def numbered(sizes: Sequence[int]) -> list[list[int]]:

@@ -77,7 +77,7 @@ def test_another_plants_graph_answers_what_its_parts_do(
     found = compute(track.features, asked, OTHER)
     groups = asked[:, 1].astype(np.intp) if group else np.zeros(5, np.intp)
     expected = intervals.answer(found, groups, stack.forest.predict(found.matrix), calibration)
-    values, lower, upper, warnings = graph.predict(session, OTHER, asked)
+    values, lower, upper, _, warnings = graph.predict(session, OTHER, asked)
     np.testing.assert_allclose(values, expected.values, atol=1e-12)
     np.testing.assert_allclose(lower, expected.lower, atol=1e-12)
     np.testing.assert_allclose(upper, expected.upper, atol=1e-12)

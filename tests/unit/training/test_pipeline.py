@@ -133,7 +133,7 @@ def test_a_load_that_the_data_lack_is_answered_all_the_same(month: Dataset) -> N
     row = found.manifest.golden.rows[0] | {"load_type": "Maximum"}
     columns = np.array(ANCHORED.contract.encode_rows([row]))
     session = graph.load(found.files["model.onnx"])
-    values, lower, upper, _ = graph.predict(session, ANCHORED.contract, columns)
+    values, lower, upper, *_ = graph.predict(session, ANCHORED.contract, columns)
     assert lower[0] <= values[0] <= upper[0]
 
 
