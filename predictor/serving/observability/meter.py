@@ -1,5 +1,6 @@
 """What is measured of one model: how long its steps take, and what it is asked and answers."""
 
+from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
@@ -33,8 +34,11 @@ class Meter:
         self.note_postprocess = metrics.POSTPROCESS_SECONDS.labels(name).note
         self._note_batch = metrics.BATCH_ROWS.labels(name).note
         self._rows = metrics.ROWS.labels(name)
-        self._predictions = metrics.PREDICTION.labels(name)
-        self._widths = metrics.INTERVAL_WIDTH.labels(name)
+        contract = manifest.contract
+        # The place of a class is no quantity: how often each comes is counted with the bins.
+        has_number = not contract.target.classes
+        self._predictions = metrics.PREDICTION.labels(name) if has_number else None
+        self._widths = metrics.INTERVAL_WIDTH.labels(name) if contract.interval else None
         self._errors = {
             column: metrics.INPUT_ERRORS.labels(name, column)
             for column in (*manifest.contract.names, OTHER)
@@ -48,7 +52,8 @@ class Meter:
         self._lock = Lock()
         # A column of the contract in each row, then the answers and the ends of their intervals.
         # They are copied: to hold what ONNX Runtime gave makes it take other memory each time.
-        self._held = np.empty((len(manifest.contract.names) + 3, MOST_ROWS))
+        self._width = len(contract.names)
+        self._held = np.empty((self._width + (3 if contract.interval else 1), MOST_ROWS))
         self._held_rows = 0
 
     def warn(self, warning: str) -> None:
@@ -59,13 +64,13 @@ class Meter:
         """Count a request that the contract does not allow, by the column that is wrong."""
         self._errors.get(column, self._errors[OTHER]).inc()
 
-    def offer(self, columns: Numbers, values: Numbers, lower: Numbers, upper: Numbers) -> None:
+    def offer(self, columns: Numbers, answers: Sequence[Numbers]) -> None:
         """Take note of rows that were predicted at once, and of their answers.
 
-        `columns` is (n, columns of the contract), the others are (n,).
+        `columns` is (n, columns of the contract), `answers` are what was predicted and, if there
+        are intervals, their lower and their upper ends, each (n,).
         """
         self._note_batch(len(columns))
-        answers = (values, lower, upper)
         with self._lock:
             for start in range(0, len(columns), MOST_ROWS):
                 part = slice(start, start + MOST_ROWS)
@@ -83,10 +88,14 @@ class Meter:
 
     def _bin(self) -> None:
         """Look at the rows that are held, and hold none."""
-        *columns, values, lower, upper = self._held[:, : self._held_rows]
+        held = self._held[:, : self._held_rows]
+        columns, (values, *ends) = held[: self._width], held[self._width :]
         self._rows.inc(self._held_rows)
-        self._predictions.add(values)
-        self._widths.add(upper - lower)
+        if self._predictions:
+            self._predictions.add(values)
+        if self._widths:
+            lower, upper = ends
+            self._widths.add(upper - lower)
         for binned in self._binned:
             binned.add(values if binned.place is None else columns[binned.place])
         self._held_rows = 0
