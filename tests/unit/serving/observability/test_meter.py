@@ -65,6 +65,7 @@ def test_rows_are_counted_in_the_bins_of_their_columns_and_of_what_was_predicted
     meter.offer(np.array([[0.0]]), answers(np.array([3.0])))
     assert rows_in_bins("binned", "load") == {"none": 0, "≤ 5": 0, "> 5": 0}
     meter.count()
+    metrics.count()
     assert rows_in_bins("binned", "load") == {"none": 2, "≤ 5": 1, "> 5": 1}
     assert rows_in_bins("binned", "usage") == {"≤ 3": 2, "> 3": 2}
     assert value("predictor_rows_total", "binned") == 4
@@ -93,10 +94,13 @@ def test_bins_of_a_model_that_was_have_no_reference_and_common_ones_keep_theirs(
 def test_many_rows_are_counted_without_waiting_for_a_scrape() -> None:
     meter = Meter(manifest("many", COLUMN))
     meter.offer(np.zeros((2 * MOST_ROWS + 7, 1)), answers(np.ones(2 * MOST_ROWS + 7)))
-    assert value("predictor_rows_total", "many") == 2 * MOST_ROWS
-    meter.count()
     assert value("predictor_rows_total", "many") == 2 * MOST_ROWS + 7
-    assert rows_in_bins("many", "load") == {"none": 2 * MOST_ROWS + 7, "≤ 5": 0, "> 5": 0}
+    for _ in range(MOST_ROWS // 8 + 1):
+        meter.offer(np.zeros((8, 1)), answers(np.ones(8)))
+    assert value("predictor_rows_total", "many") == 3 * MOST_ROWS + 7
+    meter.count()
+    assert value("predictor_rows_total", "many") == 3 * MOST_ROWS + 15
+    assert rows_in_bins("many", "load") == {"none": 3 * MOST_ROWS + 15, "≤ 5": 0, "> 5": 0}
 
 
 def test_no_row_is_lost_or_counted_twice_between_threads() -> None:
