@@ -124,16 +124,15 @@ def _container_apps(prices: BySecond, requests: int) -> Iterator[Bill]:
     memory = Part("GiB-s", SECONDS * gib, prices.free.gib_seconds, prices.gib_second)
     # A replica stays for five minutes after a request: at even distances it always stays.
     always = Part("vCPU-s", SECONDS * vcpus, prices.free.vcpu_seconds, prices.vcpu_second)
-    parts = (always, memory, _asked(prices, requests))
-    yield Bill("Container Apps, from zero, asked at even distances", requests, parts)
+    rest = (memory, _asked(prices, requests))
+    yield Bill("Container Apps, from zero, asked at even distances", requests, (always, *rest))
     # Only a replica that minReplicas keeps can be idle.
     active = min(requests * ACTIVE_SECONDS, SECONDS)
     both = (
         Part("vCPU-s", active * vcpus, prices.free.vcpu_seconds, prices.vcpu_second),
         Part("idle vCPU-s", (SECONDS - active) * vcpus, 0, prices.idle_vcpu_second),
     )
-    parts = (*both, memory, _asked(prices, requests))
-    yield Bill("Container Apps, one replica kept", requests, parts)
+    yield Bill("Container Apps, one replica kept", requests, (*both, *rest))
 
 
 def _asked(prices: BySecond, requests: int) -> Part:
