@@ -19,7 +19,7 @@ named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an im
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test closed-loop scan e2e dashboards dashboard-images manifests \
+.PHONY: help run test format fuzz chart-test closed-loop scan secrets e2e dashboards dashboard-images manifests \
 	benchmark metering soak under-fire model-card proto lock wheel image image-test image-size sbom clean
 
 help: ## Show what can be made
@@ -56,6 +56,9 @@ closed-loop: $(VENV)/.dev $(PREFECT)/.ready ## Test retraining, with servers of 
 scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile and the code; needs helm and Go
 	PATH="$(abspath $(SCAN)/code/bin):$(abspath $(SCAN)/chart/bin):$(abspath $(SCAN)/go):$$PATH" \
 		$(BIN)/pytest tests/scan
+
+secrets: $(VENV)/.dev $(SCAN)/.ready ## Look for secrets in what is staged, as a hook before a commit
+	PATH="$(abspath $(SCAN)/code/bin):$$PATH" $(BIN)/python -m tests.scan.staged
 
 e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has
 	$(BIN)/pytest $(E2E) --image $(IMAGE)
