@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import costs
-from tests.docs.clouds.test_files import CLOUDS, predictor, read
+from tests.docs.clouds.files import CLOUDS, predictor, read
 from tests.paths import ROOT
 
 MONTH_SECONDS = 365 * 24 * 3600 / 12

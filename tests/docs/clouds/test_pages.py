@@ -4,7 +4,7 @@ import re
 
 from benchmarks import costs
 from tests import deployer
-from tests.docs.clouds.test_files import CLOUDS, at, read
+from tests.docs.clouds.files import CLOUDS, at, read
 from tests.paths import ROOT
 
 
