@@ -8,6 +8,7 @@ MINUTES ?= 60
 E2E ?= tests/e2e
 PROMETHEUS ?= http://127.0.0.1:9090
 SBOM ?= dist/image.cdx.json
+TAG ?= energy-predictor:dev
 # Of no moment in particular: what is built of the same files has the same bytes.
 EPOCH = 315532800
 SYFT = github.com/anchore/syft/cmd/syft@v1.54.0
@@ -18,8 +19,8 @@ named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an im
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test closed-loop scan e2e dashboards dashboard-images manifests \
-	benchmark metering soak under-fire model-card proto lock wheel image-test image-size sbom clean
+.PHONY: help run test format fuzz chart-test closed-loop scan secrets e2e dashboards dashboard-images manifests \
+	benchmark metering soak under-fire model-card proto lock wheel image image-test image-size sbom clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +56,9 @@ closed-loop: $(VENV)/.dev $(PREFECT)/.ready ## Test retraining, with servers of 
 scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile and the code; needs helm and Go
 	PATH="$(abspath $(SCAN)/code/bin):$(abspath $(SCAN)/chart/bin):$(abspath $(SCAN)/go):$$PATH" \
 		$(BIN)/pytest tests/scan
+
+secrets: $(VENV)/.dev $(SCAN)/.ready ## Look for secrets in what is staged, as a hook before a commit
+	PATH="$(abspath $(SCAN)/code/bin):$$PATH" $(BIN)/python -m tests.scan.staged
 
 e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has
 	$(BIN)/pytest $(E2E) --image $(IMAGE)
@@ -96,7 +100,10 @@ lock: $(VENV)/.dev ## Write requirements/ anew from pyproject.toml
 wheel: $(VENV)/.dev ## Build wheel and sdist into dist/; the same files make the same bytes
 	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m hatchling build --directory dist
 
-image-test: $(VENV)/.dev ## Test what IMAGE holds: its labels, its SBOM, its size
+image: $(VENV)/.dev ## Build TAG by docker, podman or buildah, and test it; the builder is given BUILD too
+	image=$$(.ci/image "$(TAG)" $(BUILD)) && $(MAKE) image-test IMAGE="$$image"
+
+image-test: $(VENV)/.dev ## Test IMAGE: its labels, its SBOM, its size, and that it starts and answers
 	$(BIN)/pytest tests/image --image $(named_image)
 
 image-size: ## Print what IMAGE weighs, layer by layer; BASE is what it was built from
