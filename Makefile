@@ -14,11 +14,12 @@ SYFT = github.com/anchore/syft/cmd/syft@v1.54.0
 BIN = $(VENV)/bin
 SCAN = .scan-envs
 PREFECT = .prefect-env
+STACK = .stack
 named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an image that Docker has, \
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test closed-loop scan e2e dashboards dashboard-images manifests \
+.PHONY: help run test format fuzz chart-test closed-loop stack-test scan e2e stack verify dashboards dashboard-images manifests \
 	benchmark metering soak under-fire model-card proto lock wheel image-test image-size sbom clean
 
 help: ## Show what can be made
@@ -26,6 +27,12 @@ help: ## Show what can be made
 
 run: $(BUNDLE)/bundle.json ## Train on the packaged data, then serve on http://127.0.0.1:8080
 	$(BIN)/predictor serve --bundle $(BUNDLE)
+
+stack: $(VENV)/.dev $(BUNDLE)/bundle.json $(PREFECT)/.ready ## Run the services of compose.yaml without Docker; PORTS moves some
+	$(BIN)/python -m stack.run --bundle $(BUNDLE) --prefect $(PREFECT)/bin/prefect $(PORTS:%=--port %)
+
+verify: $(VENV)/.run $(BUNDLE)/bundle.json ## Check what compose.yaml or `make stack` runs; with ALL=1 all of it must
+	$(BIN)/python -m stack.verify --bundle $(BUNDLE) $(if $(ALL),--all)
 
 $(BUNDLE)/bundle.json: $(VENV)/.run $(shell find predictor -name '*.py' -not -path '*/serving/*')
 	$(BIN)/predictor train --output $(BUNDLE)
@@ -51,6 +58,9 @@ chart-test: $(VENV)/.dev ## Test the chart with helm
 closed-loop: $(VENV)/.dev $(PREFECT)/.ready ## Test retraining, with servers of Prefect and MLflow
 	$(BIN)/pytest tests/closed_loop --prefect $(PREFECT)/bin/prefect
 
+stack-test: $(VENV)/.dev $(PREFECT)/.ready ## Test compose.yaml, and `make stack` with its servers; needs helm and Go
+	$(BIN)/pytest tests/stack --prefect $(PREFECT)/bin/prefect
+
 # checkov's environment comes after the other, for it has a detect-secrets of its own.
 scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile and the code; needs helm and Go
 	PATH="$(abspath $(SCAN)/code/bin):$(abspath $(SCAN)/chart/bin):$(abspath $(SCAN)/go):$$PATH" \
@@ -65,8 +75,9 @@ dashboards: $(VENV)/.dev ## Write the chart's dashboards from charts/dashboards
 dashboard-images: $(VENV)/.dev ## Draw the dashboards into docs/dashboards, of what the Prometheus at PROMETHEUS has
 	$(BIN)/python -m charts.dashboards.render $(PROMETHEUS) --minutes $(MINUTES)
 
-manifests: $(VENV)/.dev ## Render manifests/ and the README's table of values from the chart
+manifests: $(VENV)/.dev ## Render manifests/, Prometheus's rules in stack/ and the README's table of values from the chart
 	manifests/render
+	stack/render
 	$(BIN)/python charts/readme
 
 benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the server beside others; needs wrk
@@ -107,7 +118,7 @@ sbom: ## List the packages in IMAGE, as CycloneDX, into SBOM; needs Go
 	go run $(SYFT) scan $(named_image) --output cyclonedx-json=$(SBOM)
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) $(STACK) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Two steps, so that `make run` installs no more than it takes. The lock files agree with each other.
 $(VENV)/.run: requirements/train.txt pyproject.toml
