@@ -102,7 +102,7 @@ def _metrics(url: str) -> str:
     text = ask(f"{url}/metrics").decode()
     found = re.findall("^# TYPE (?:predictor|request)_", text, re.MULTILINE)
     _expect(bool(found), "/metrics has none of the predictor's")
-    return f"{len(found)} metrics"
+    return f"metrics: {len(found)}"
 
 
 def _golden_rows(url: str, folder: Path) -> str:
@@ -112,12 +112,12 @@ def _golden_rows(url: str, folder: Path) -> str:
 def _experiments(url: str) -> str:
     body = msgspec.json.encode({"max_results": 100})
     answer = ask(f"{url}/api/2.0/mlflow/experiments/search", body)
-    return f"{len(msgspec.json.decode(answer, type=_Experiments).experiments)} experiments"
+    return f"experiments: {len(msgspec.json.decode(answer, type=_Experiments).experiments)}"
 
 
 def _flows(url: str) -> str:
     found = msgspec.json.decode(ask(f"{url}/api/flows/count", b"{}"), type=int)
-    return f"{found} flows"
+    return f"flows: {found}"
 
 
 def _target(url: str) -> str:
@@ -138,7 +138,7 @@ def _rules(url: str) -> str:
     rules = [rule for group in groups for rule in group.rules]
     for rule in rules:
         _expect(rule.health != "err", f"the rule {rule.name} fails: {rule.last_error}")
-    return f"{len(rules)} rules"
+    return f"rules: {len(rules)}"
 
 
 def _database(url: str) -> str:
@@ -162,7 +162,7 @@ def _dashboards(url: str) -> str:
     }
     missing = wanted - {dashboard.uid for dashboard in found}
     _expect(not missing, f"it lacks the dashboards {', '.join(sorted(missing))}")
-    return f"{len(wanted)} dashboards"
+    return f"dashboards: {len(wanted)}"
 
 
 _CHECKS: dict[str, dict[str, Callable[[str], str]]] = {

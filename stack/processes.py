@@ -102,7 +102,7 @@ def _start(service: Service, state: Path) -> Running:
     with log.open("wb") as output:
         process = subprocess.Popen(
             service.command,
-            env=os.environ | dict(service.environment),
+            env=os.environ | service.environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -4,6 +4,7 @@ python -m stack.run --bundle bundle --prefect .prefect-env/bin/prefect
 """
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -77,7 +78,7 @@ def _run(options: argparse.Namespace, is_over: _Asked) -> None:
 
 
 def _said(every: list[Service], started: list[Running]) -> str:
-    logs = {each.service.name: str(each.log) for each in started}
+    logs = {each.service.name: os.path.relpath(each.log) for each in started}
     rows = [
         (service.name, service.url, logs[service.name])
         if service.name in logs

@@ -33,7 +33,7 @@ class Service:
     port: int
     command: tuple[str, ...]
     health: str
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
