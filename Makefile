@@ -28,10 +28,10 @@ help: ## Show what can be made
 run: $(BUNDLE)/bundle.json ## Train on the packaged data, then serve on http://127.0.0.1:8080
 	$(BIN)/predictor serve --bundle $(BUNDLE)
 
-stack: $(VENV)/.dev $(BUNDLE)/bundle.json $(PREFECT)/.ready ## Run the services of compose.yaml without Docker; PORTS moves some
+stack: $(VENV)/.dev $(BUNDLE)/bundle.json $(PREFECT)/.ready ## Run the services of compose.yaml without Docker, until Ctrl+C
 	$(BIN)/python -m stack.run --bundle $(BUNDLE) --prefect $(PREFECT)/bin/prefect $(PORTS:%=--port %)
 
-verify: $(VENV)/.run $(BUNDLE)/bundle.json ## Check what compose.yaml or `make stack` runs; with ALL=1 all of it must
+verify: $(VENV)/.run $(BUNDLE)/bundle.json ## Check what Compose or `make stack` runs; with ALL=1 all must run
 	$(BIN)/python -m stack.verify --bundle $(BUNDLE) $(if $(ALL),--all)
 
 $(BUNDLE)/bundle.json: $(VENV)/.run $(shell find predictor -name '*.py' -not -path '*/serving/*')
@@ -58,7 +58,7 @@ chart-test: $(VENV)/.dev ## Test the chart with helm
 closed-loop: $(VENV)/.dev $(PREFECT)/.ready ## Test retraining, with servers of Prefect and MLflow
 	$(BIN)/pytest tests/closed_loop --prefect $(PREFECT)/bin/prefect
 
-stack-test: $(VENV)/.dev $(PREFECT)/.ready ## Test compose.yaml, and `make stack` with its servers; needs helm and Go
+stack-test: $(VENV)/.dev $(PREFECT)/.ready ## Test compose.yaml, and `make stack` with its servers; needs Go and Prometheus
 	$(BIN)/pytest tests/stack --prefect $(PREFECT)/bin/prefect
 
 # checkov's environment comes after the other, for it has a detect-secrets of its own.

@@ -20,7 +20,8 @@ class _Asked:
 
     def __init__(self) -> None:
         self._is_so = False
-        for number in (signal.SIGINT, signal.SIGTERM):
+        # The last comes when the terminal is closed.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._ask)
 
     def __call__(self) -> bool:

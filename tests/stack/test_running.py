@@ -22,7 +22,7 @@ from tests.paths import ROOT
 from tests.servers import START_SECONDS, free_port
 from tests.stack.processes import descendants, left
 
-LIVES = ("predictor", "mlflow", "prefect", "prometheus")
+RUN = ("predictor", "mlflow", "prefect", "prometheus")
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,16 @@ def stack(folder: Path, bundle: Path, prefect: Path) -> Iterator[Stack]:
         ports = {name: free_port() for name in PORTS}
     command = [sys.executable, "-m", "stack.run", "--bundle", str(bundle), "--state", str(folder)]
     command += ["--prefect", str(prefect), *(f"--port={name}={ports[name]}" for name in ports)]
-    # Where there is a Grafana, it is left out all the same: it is not what CI has.
-    log = folder.with_name("log")
+    path, log = folder.with_name("path"), folder.with_name("log")
+    path.mkdir()
+    (path / "prometheus").symlink_to(str(shutil.which("prometheus")))
+    # So that a Grafana, where there is one, is left out.
+    environment = os.environ | {"PATH": str(path)}
     with (
         log.open("wb") as output,
-        subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output) as process,
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output
+        ) as process,
     ):
         try:
             deadline = time.monotonic() + START_SECONDS
@@ -104,7 +109,7 @@ def test_every_service_that_runs_is_well(live: Stack) -> None:
 
 def test_the_table_of_what_was_started_says_where_it_is(live: Stack) -> None:
     urls = json.loads((live.state / NAME).read_text())
-    assert tuple(urls) == LIVES
+    assert tuple(urls) == RUN
     said = live.log.read_text()
     assert all(url in said for url in urls.values())
     assert re.search(r"^grafana +left out +grafana is not installed$", said, re.MULTILINE)
@@ -142,10 +147,23 @@ def test_another_bundle_than_the_served_one_is_told_of(live: Stack, tmp_path: Pa
     assert table["predictor", "golden rows"].startswith("FAILED: ")
 
 
+@pytest.mark.parametrize("port", ["kafka=9092", "mlflow", "mlflow=x", "mlflow=0", "mlflow=65536"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "stack.run", "--prefect", "prefect", "--port", port],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert f"'{port}': expected NAME=PORT, with a NAME of predictor, grpc, mlflow" in result.stderr
+
+
 def test_when_it_is_ended_no_process_is_left_and_the_predictor_is_missed(live: Stack) -> None:
     """This ends what the tests above look at."""
     pids = descendants(live.process.pid)
-    assert len(pids) >= len(LIVES)
+    assert len(pids) >= len(RUN)
     live.process.send_signal(signal.SIGINT)
     assert live.process.wait(60) == 0
     assert left(pids) == set()
