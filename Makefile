@@ -31,7 +31,8 @@ run: $(BUNDLE)/bundle.json ## Train on the packaged data, then serve on http://1
 stack: $(VENV)/.dev $(BUNDLE)/bundle.json $(PREFECT)/.ready ## Run the services of compose.yaml without Docker, until Ctrl+C
 	$(BIN)/python -m stack.run --bundle $(BUNDLE) --prefect $(PREFECT)/bin/prefect $(PORTS:%=--port %)
 
-verify: $(VENV)/.run $(BUNDLE)/bundle.json ## Check what Compose or `make stack` runs; with ALL=1 all must run
+# Not of bundle.json, which it would train anew where Compose serves another.
+verify: $(VENV)/.run ## Check what Compose or `make stack` runs; with ALL=1 all must run
 	$(BIN)/python -m stack.verify --bundle $(BUNDLE) $(if $(ALL),--all)
 
 $(BUNDLE)/bundle.json: $(VENV)/.run $(shell find predictor -name '*.py' -not -path '*/serving/*')
