@@ -20,9 +20,11 @@ class _Asked:
 
     def __init__(self) -> None:
         self._is_so = False
-        # The last comes when the terminal is closed.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
+        # It comes when the terminal is closed; nohup has it ignored.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._ask)
 
     def __call__(self) -> bool:
         return self._is_so
