@@ -72,8 +72,8 @@ scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile a
 secrets: $(VENV)/.dev $(SCAN)/.ready ## Look for secrets in what is staged, as a hook before a commit
 	PATH="$(abspath $(SCAN)/code/bin):$$PATH" $(BIN)/python -m tests.scan.staged
 
-e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has
-	$(BIN)/pytest $(E2E) --image $(IMAGE)
+e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has, and those of GENERATED
+	$(BIN)/pytest $(E2E) --image $(IMAGE) $(GENERATED:%=--generated %)
 
 dashboards: $(VENV)/.dev ## Write the chart's dashboards from charts/dashboards
 	$(BIN)/python -m charts.dashboards
