@@ -107,8 +107,8 @@ def _splits(model: Model, place: int) -> NDArray[np.float64]:
         single = at.astype(np.float32)
         beside = [np.nextafter(at, side) for side in sides]
         beside += [np.nextafter(single, np.float32(side)).astype(np.float64) for side in sides]
-    found = np.unique(np.concatenate([at, *beside]))
-    return found[np.abs(found) < LARGEST_SPLIT]
+    found: NDArray[np.float64] = np.unique(np.concatenate([at, *beside]))
+    return np.asarray(found[np.abs(found) < LARGEST_SPLIT])
 
 
 def _drawn(

@@ -67,7 +67,8 @@ def _load(path: Path) -> catboost.CatBoost:
     model = catboost.CatBoost()
     try:
         model.load_model(str(path), format="json" if path.suffix == ".json" else "cbm")
-    except catboost.CatBoostError as error:
+        _loss(_dumped(model))
+    except (catboost.CatBoostError, KeyError, TypeError) as error:  # of other JSON it reads none
         first = str(error).strip().splitlines()[0]
         message = (
             f"{path} is no model of CatBoost as cbm or JSON ({first}): "

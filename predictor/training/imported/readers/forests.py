@@ -1,7 +1,6 @@
 """scikit-learn's trees, in the one form that can be exported exactly."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,8 @@ BOOSTED = (GradientBoostingClassifier, GradientBoostingRegressor)
 BINNED = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 LINKS: dict[str, Link] = {"IdentityLink": "identity", "LogLink": "exp"}
-# How probabilities come of sums: of one or several, or the sums are probabilities themselves.
+# A fitted model of scikit-learn, which has no types. Some of what its answers are made of has no
+# public name; the gate sees it when that changes.
 Estimator = Any
 
 
@@ -69,7 +69,9 @@ def _means(estimators: Iterable[Estimator], model: Estimator) -> Trees:
 
 def _boosted(model: Estimator) -> Trees:
     if not type(model.init_).__name__.startswith("Dummy") and model.init_ != "zero":
-        message = "a GradientBoosting model begins with another model (init), which is not supported"
+        message = (
+            "a GradientBoosting model begins with another model (init), which is not supported"
+        )
         raise ExperimentError(message)
     biases = model._raw_predict_init(np.zeros((1, model.n_features_in_), np.float32))[0]
     forests = [

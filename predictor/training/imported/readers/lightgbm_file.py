@@ -35,6 +35,12 @@ CLASSES = {"binary", "multiclass"}
 def read(experiment: Experiment, path: Path, contract: Contract) -> Model:
     """Return the model in a file; raises ExperimentError when it is none that can be exported."""
     booster = _load(path)
+    if "\nis_linear=1" in booster.model_to_string():
+        message = (
+            f"{path} has linear models in its leaves, which are not supported: fit it with "
+            "linear_tree=false"
+        )
+        raise ExperimentError(message)
     dump = booster.dump_model()
     objective, *options = dump.get("objective", "").split()
     if objective not in CLASSES | LINKS.keys():
@@ -73,12 +79,6 @@ def _trees(path: Path, dump: Dump, order: list[int], options: list[str]) -> Tree
     forests = [Forest([]) for _ in range(sums)]
     reader = _Reader(path, order)
     for number, info in enumerate(dump["tree_info"]):
-        if info.get("is_linear") or "leaf_const" in info["tree_structure"]:
-            message = (
-                f"{path} has linear models in its leaves, which are not supported: fit it with "
-                "linear_tree=false"
-            )
-            raise ExperimentError(message)
         forests[number % sums].trees.append(reader.tree(info["tree_structure"]))
     factor = 1.0
     for option in options:

@@ -1,7 +1,7 @@
 """Trees of any library, as a graph and as numbers: what XGBoost, LightGBM and CatBoost share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -22,8 +22,9 @@ from predictor.training.imported.model import (
     probabilities_out,
 )
 
-# How a sum of leaves becomes a number. Classes have probabilities by the sigmoid or the softmax.
-Link = Literal["identity", "exp", "sigmoid", "signed square"]
+# How a sum of leaves becomes a number. Classes have probabilities by the sigmoid or the softmax,
+# unless the sums are shares, which are probabilities already.
+Link = Literal["identity", "exp", "sigmoid", "signed square", "shares"]
 # LightGBM takes what is no further from 0 for 0.
 ZERO = float(np.float32(1e-35))
 
@@ -44,22 +45,28 @@ class Trees:
     def graph(self, contract: Contract) -> bytes:
         """Return the graph, serialized."""
         columns = columns_argument(contract)
+        outputs = self.outputs(contract, columns)
+        return build({INPUT: columns}, outputs).SerializeToString(deterministic=True)
+
+    def outputs(self, contract: Contract, columns: Var) -> dict[str, Var]:
+        """Return a graph's outputs for what the trees compare, float64 (n, features)."""
         takes_missing = self.zero_is_missing or any(c.optional for c in contract.columns)
         sums = sums_of_leaves(self._matrix(columns), self.forests, takes_missing=takes_missing)
         scores = op.add(sums, op.const(self._biases))
-        if contract.target.classes:
-            outputs = probabilities_out(contract, _probabilities(scores, len(self.forests)))
-        else:
-            number = _LINKS[self.link][0](op.squeeze(scores, op.const(np.array([1], np.int64))))
-            outputs = numbers_out(contract, number)
-        return build({INPUT: columns}, outputs).SerializeToString(deterministic=True)
+        if not contract.target.classes:
+            number = op.squeeze(scores, op.const(np.array([1], np.int64)))
+            return numbers_out(contract, _LINKS[self.link][0](number))
+        if self.link != "shares":
+            scores = _probabilities(scores, len(self.forests))
+        return probabilities_out(contract, scores)
 
     def exact(self, contract: Contract, rows: Rows) -> Answer:
         """Return what the leaves add up to in float64, without ONNX."""
         matrix = self.matrix(rows)
         scores = np.column_stack([forest.predict(matrix) for forest in self.forests])
         if contract.target.classes:
-            return of_probabilities(probabilities(scores))
+            shares = scores if self.link == "shares" else probabilities(scores)
+            return of_probabilities(shares)
         return of_numbers(contract, _LINKS[self.link][1](scores[:, 0]))
 
     def matrix(self, rows: Rows) -> Rows:
@@ -82,6 +89,17 @@ class Trees:
     @property
     def _biases(self) -> NDArray[np.float64]:
         return np.array([forest.bias for forest in self.forests])
+
+    def placed(self, order: list[int]) -> "Trees":
+        """Return the trees with feature i at place `order[i]`."""
+        forests = [
+            replace(
+                forest,
+                trees=[replace(t, features=[order[f] for f in t.features]) for t in forest.trees],
+            )
+            for forest in self.forests
+        ]
+        return replace(self, forests=forests)
 
     def splits(self, columns: int) -> list[NDArray[np.float64]]:
         """Return for each column the thresholds that its values are compared with."""

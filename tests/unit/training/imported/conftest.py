@@ -55,6 +55,7 @@ def make(tmp_path: Path) -> Make:
         *,
         optional: Sequence[str] = (),
         rows: int = 120,
+        trusted: tuple[str, ...] = (),
     ) -> Experiment:
         examples = task.frame.iloc[:: max(1, len(task.frame) // rows)].copy()
         actual = task.target.loc[examples.index]
@@ -65,11 +66,12 @@ def make(tmp_path: Path) -> Make:
             model_path=model_path,
             model_type=model_type,  # type: ignore[arg-type]
             input_schema={
-                name: Input(type="number", optional=name in optional) for name in task.frame
+                str(name): Input(type="number", optional=name in optional) for name in task.frame
             },
             target=Output(name="outcome", classes=task.classes),
             metrics={"own score": 0.5},
             examples="examples.csv",
+            trusted_types=trusted,
             created="2026-01-02T03:04:05+00:00",
         )
 

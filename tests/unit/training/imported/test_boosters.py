@@ -69,9 +69,9 @@ def test_a_booster_is_served_as_its_library_predicts(
     experiment = make(task, library, path.name, optional=optional)
     trained = imported.bundle_of(experiment, tmp_path)
     parity = trained.manifest.parity
-    print(library, objective, holes, parity)
     assert parity.rows > 2000
-    assert parity.native <= parity.tolerance
+    share = 1e-5 if library == "xgboost" else 1e-14  # the first adds up float32
+    assert parity.native <= share * max(1, *trained.manifest.golden.predictions)
     contract = trained.manifest.contract
     rows = np.array(contract.encode_rows(trained.manifest.golden.rows))
     outputs = graph.predict(graph.load(trained.files["model.onnx"]), contract, rows)
