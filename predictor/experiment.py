@@ -21,6 +21,8 @@ SERVED = "stack"
 
 Type = Literal["number", "integer", "boolean", "category"]
 TYPES: dict[str, Type] = {"FP64": "number", "INT64": "integer", "BYTES": "category"}
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
 ModelType = Literal["bundle", "onnx", "xgboost", "lightgbm", "catboost", "sklearn"]
 
 
@@ -99,8 +101,20 @@ def beside(bundle: Path) -> Path:
 
 
 def write(path: Path, experiment: Experiment) -> None:
-    """Write an experiment to a file."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(experiment), indent=2) + b"\n")
+    """Write an experiment to a file; raises ExperimentError when it cannot be."""
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(experiment), indent=2) + b"\n")
+    except OSError as error:
+        message = f"cannot write {path}: {error.strerror}"
+        raise ExperimentError(message) from error
+
+
+def schema() -> str:
+    """Return the JSON schema of the file, as it is published in docs/reference."""
+    found = {"$schema": DIALECT, "title": FILE} | msgspec.json.schema(Experiment)
+    text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    # The end of a text has another name in a JSON schema, and docstrings are indented.
+    return text.replace("\\\\Z", "$").replace("\\n    ", "\\n") + "\n"
 
 
 def of_bundle(manifest: Manifest, model_path: str) -> Experiment:
