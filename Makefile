@@ -21,7 +21,7 @@ named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an im
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test format fuzz chart-test closed-loop stack-test scan secrets e2e stack verify dashboards \
-	dashboard-images manifests benchmark metering soak under-fire model-card proto lock wheel image image-test \
+	dashboard-images manifests benchmark metering soak under-fire model-card proto schema lock wheel image image-test \
 	image-size sbom clean
 
 help: ## Show what can be made
@@ -106,6 +106,10 @@ model-card: $(VENV)/.dev ## Train every track and write the figures into docs/mo
 proto: $(VENV)/.dev ## Write the Python of Protobuf's messages anew from the .proto files
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \
 		predictor/parts.proto predictor/serving/grpc/inference.proto
+
+schema: $(VENV)/.dev ## Write the JSON schema of experiment_manifest.json anew
+	$(BIN)/python -c 'from predictor import experiment; print(experiment.schema(), end="")' \
+		> docs/reference/experiment_manifest.schema.json
 
 lock: $(VENV)/.dev ## Write requirements/ anew from pyproject.toml
 	requirements/lock $(BIN)/uv

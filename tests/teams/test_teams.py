@@ -73,7 +73,7 @@ def serving(python: Path, folder: Path) -> Iterator[str]:
 def test_its_own_tests_pass_where_nothing_but_its_requirements_is_installed(
     python: Path, folder: Path
 ) -> None:
-    command = [python, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    command = [str(python), "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
     ended = subprocess.run(
         command, cwd=folder, env=alone(), capture_output=True, text=True, check=False
     )
