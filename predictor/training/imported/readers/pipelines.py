@@ -14,7 +14,6 @@ from skl2onnx.common.data_types import (
     Int64TensorType,
     StringTensorType,
 )
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from spox import Var, build, inline
 
@@ -24,7 +23,7 @@ from predictor.errors import ExperimentError
 from predictor.inspection import fault
 from predictor.training.features import columns_argument
 from predictor.training.imported.model import numbers_out, probabilities_out
-from predictor.training.imported.readers import imputer, missing
+from predictor.training.imported.readers import converters, missing
 from predictor.training.imported.readers.forests import Estimator, are_trees, trees_of
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}
@@ -120,8 +119,8 @@ def _converted(
         initial_types=types,
         target_opset=OPSETS,
         options={"zipmap": False} if hasattr(model, "classes_") else None,
-        custom_conversion_functions={SimpleImputer: imputer.convert},
-        custom_shape_calculators={SimpleImputer: imputer.shape},
+        custom_conversion_functions=converters.CONVERTERS,
+        custom_shape_calculators=converters.SHAPES,
     )
     return inline(converted)(**given)
 

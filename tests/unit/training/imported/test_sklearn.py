@@ -12,6 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 
+from predictor.errors import ExperimentError
 from predictor.experiment import Experiment, Input, Output
 from predictor.training import imported
 from predictor.training.pipeline import Trained
@@ -106,10 +107,12 @@ def mixed(missing: object) -> tuple[pd.DataFrame, pd.Series]:
     return frame, task.target
 
 
-def prepared(*, imputes: bool) -> ColumnTransformer:
+def prepared(*, imputes: bool, missing: object = np.nan) -> ColumnTransformer:
     texts = preprocessing.OneHotEncoder(handle_unknown="ignore")
     if imputes:
-        texts = make_pipeline(SimpleImputer(strategy="most_frequent"), texts)
+        texts = make_pipeline(
+            SimpleImputer(missing_values=missing, strategy="most_frequent"), texts
+        )
     numbers = make_pipeline(SimpleImputer(strategy="median"), preprocessing.StandardScaler())
     return ColumnTransformer(
         [
@@ -135,12 +138,69 @@ def test_a_pipeline_of_texts_and_missing_values_is_served_as_it_predicts(
     final: BaseEstimator, tmp_path: Path, *, imputes: bool, missing: object
 ) -> None:
     frame, target = mixed(missing)
-    if imputes and missing is None:
-        pytest.skip("scikit-learn's imputer takes no None unless it is told")
-    model = make_pipeline(prepared(imputes=imputes), final).fit(frame, target)
+    model = make_pipeline(prepared(imputes=imputes, missing=missing), final).fit(frame, target)
     trained = bundle_of_mixed(model, frame, target, tmp_path)
     assert trained.manifest.parity.native < 1e-14
     assert any(row["grade"] is None for row in trained.manifest.golden.rows)
+
+
+ENCODERS = [
+    preprocessing.OrdinalEncoder(),
+    preprocessing.OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
+    ),
+    preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan),
+    preprocessing.OneHotEncoder(sparse_output=False, min_frequency=30),
+]
+
+
+@pytest.mark.parametrize("encoder", ENCODERS, ids=str)
+def test_texts_are_encoded_as_scikit_learn_does(encoder: BaseEstimator, tmp_path: Path) -> None:
+    frame, target = mixed(np.nan)
+    numbers = [name for name in frame if name != "grade"]
+    first = ColumnTransformer([("a", "passthrough", numbers), ("b", encoder, ["grade"])])
+    final = ensemble.HistGradientBoostingClassifier(max_iter=12)
+    model = make_pipeline(first, final).fit(frame, target)
+    trained = bundle_of_mixed(model, frame, target, tmp_path)
+    assert trained.manifest.parity.native < 1e-14
+
+
+def test_a_whole_number_may_be_a_category_too(tmp_path: Path) -> None:
+    frame, target = mixed(np.nan)
+    whole = preprocessing.OneHotEncoder(handle_unknown="ignore")
+    first = ColumnTransformer(
+        [("all", prepared(imputes=True), list(frame)), ("c", whole, ["count"])]
+    )
+    model = make_pipeline(first, linear_model.LogisticRegression(max_iter=2000)).fit(frame, target)
+    trained = bundle_of_mixed(model, frame, target, tmp_path)
+    assert trained.manifest.parity.native < 1e-13
+
+
+@pytest.mark.parametrize("given", [{"add_indicator": True}, {"missing_values": -1}], ids=str)
+def test_imputers_that_are_not_served_are_refused(given: dict[str, object], tmp_path: Path) -> None:
+    frame, target = mixed(np.nan)
+    whole = ["mean_texture", "mean_perimeter"]
+    first = ColumnTransformer([("a", SimpleImputer(**given), whole)])
+    final = ensemble.HistGradientBoostingClassifier(max_iter=2)
+    model = make_pipeline(first, final).fit(frame, target)
+    with pytest.raises(ExperimentError, match=r"a SimpleImputer .* is not supported: "):
+        bundle_of_mixed(model, frame, target, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ensemble.RandomForestClassifier(**SMALL),
+        make_pipeline(preprocessing.StandardScaler(), linear_model.LogisticRegression()),
+    ],
+)
+def test_a_model_that_was_fitted_on_an_array_is_fed_in_the_order_of_the_schema(
+    model: BaseEstimator, tmp_path: Path, make: Make
+) -> None:
+    task = TASKS["multiclass"]
+    trusted = dump(model.fit(task.frame.to_numpy(), task.target), tmp_path)
+    trained = imported.bundle_of(make(task, "sklearn", "model.skops", trusted=trusted), tmp_path)
+    assert trained.manifest.parity.native < 1e-14
 
 
 def bundle_of_mixed(
