@@ -125,7 +125,5 @@ def _row(contract: Contract, values: Rows) -> Row:
 
 
 def _profile(contract: Contract, rows: Rows, found: Answer) -> Profile | None:
-    """Return what drift is measured against; missing values have no bin yet."""
-    if len(rows) < PROFILE_ROWS or any(column.optional for column in contract.columns):
-        return None
-    return profile_of(contract, rows, found.values)
+    """Return what drift is measured against, if the rows are enough."""
+    return profile_of(contract, rows, found.values) if len(rows) >= PROFILE_ROWS else None

@@ -57,12 +57,17 @@ def test_a_bundle_says_where_it_comes_from(tmp_path: Path, make: Make) -> None:
     assert len(found.profile.bins) == len(found.contract.columns) + 1
 
 
-def test_columns_that_may_be_missing_have_no_profile_yet(tmp_path: Path, make: Make) -> None:
+def test_what_may_be_missing_has_a_bin_of_its_own(tmp_path: Path, make: Make) -> None:
     task = TASKS["regression"].with_holes()
     rows = lightgbm.Dataset(task.frame, task.target)
     lightgbm.train({"verbose": -1}, rows, 2).save_model(tmp_path / "model.txt")
     given = make(task, "lightgbm", "model.txt", optional=["age", "bmi"])
-    assert imported.bundle_of(given, tmp_path).manifest.profile is None
+    profile = imported.bundle_of(given, tmp_path).manifest.profile
+    assert profile
+    lacking = {
+        bins.name: (bins.labels[-1], bins.rows[-1] > 0) for bins in profile.bins if bins.missing
+    }
+    assert lacking == dict.fromkeys(("age", "bmi"), ("missing", True))
 
 
 def test_the_card_has_what_the_team_measured_and_what_was_seen(tmp_path: Path, make: Make) -> None:
