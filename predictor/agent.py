@@ -12,7 +12,8 @@ from predictor.bundle import SIGNATURE, Manifest
 from predictor.errors import ExperimentError, MissingBundleError
 from predictor.experiment import Experiment
 from predictor.folder import opened
-from predictor.generation import files, folder, settings
+from predictor.generation import files, folder
+from predictor.generation import settings as choices
 from predictor.generation.files import DeploymentManifest
 from predictor.generation.folder import Change
 from predictor.generation.service import Service
@@ -37,13 +38,14 @@ def run_deployment_agent(  # noqa: PLR0913 - a call in a notebook is read by its
     *,
     output: str | Path = OUTPUT,
     settings_file: str | Path | None = None,
-    settings_by_key: Mapping[str, str] | None = None,
-    is_forced: bool = False,
+    settings: Mapping[str, str | float] | None = None,
+    force: bool = False,
 ) -> tuple[Path, DeploymentManifest]:
     """Make a deployment of an experiment; return its folder and the manifest of what is in it.
 
-    What a person has to decide on is told on stderr. Raises PredictorError, and writes nothing,
-    when no deployment can be made of it. See `generate`.
+    `settings` are by their keys, such as `deployment.api.port`, and outweigh the environment and
+    the file; `force` replaces files that somebody changed, which are kept otherwise and told of on
+    stderr. Raises PredictorError, and writes nothing, when no deployment can be made.
     """
     generated = generate(
         Path(experiment_manifest_path),
@@ -51,8 +53,8 @@ def run_deployment_agent(  # noqa: PLR0913 - a call in a notebook is read by its
         api_title=api_title,
         api_version=api_version,
         settings_file=Path(settings_file) if settings_file else None,
-        flags=settings_by_key,
-        is_forced=is_forced,
+        settings=settings,
+        force=force,
     )
     sys.stderr.writelines(f"{conflict}\n" for conflict in generated.change.conflicts)
     return generated.folder, generated.manifest
@@ -65,26 +67,26 @@ def generate(  # noqa: PLR0913 - each is one flag of the command
     api_title: str = "",
     api_version: str = "",
     settings_file: Path | None = None,
-    flags: Mapping[str, str] | None = None,
-    is_forced: bool = False,
+    settings: Mapping[str, str | float] | None = None,
+    force: bool = False,
 ) -> Generated:
     """Make a deployment of the experiment at `path` in the folder `output`.
 
     Settings are those of `settings_file`, by default of config/settings.yaml beside the experiment
-    if that is there; the environment outweighs it, and `flags`, by their keys, outweigh both.
+    if that is there; the environment outweighs it, and `settings`, by their keys, outweigh both.
     """
     found = experiment.read(path)
-    chosen = settings.read(settings_file or _settings_beside(path), os.environ, flags)
+    chosen = choices.read(settings_file or _settings_beside(path), os.environ, settings)
     manifest, content = _bundle(found, path.parent)
     service = Service(found, manifest, chosen, api_title, api_version)
     made = files.generate(service, content)
     listed = files.manifest_of(service, path.read_bytes(), made)
-    change = folder.write(output, made, listed, is_forced=is_forced)
+    change = folder.write(output, made, listed, is_forced=force)
     return Generated(output, listed, change, f"manifests/{service.release}.yaml" in made)
 
 
 def _settings_beside(path: Path) -> Path | None:
-    file = path.parent / settings.FILE
+    file = path.parent / choices.FILE
     return file if file.exists() else None
 
 

@@ -8,6 +8,9 @@ from predictor.cli.arguments import Commands
 # 1 is an error, and 2 a command that cannot be read.
 CONFLICT_EXIT = 3
 
+# More files are only counted.
+MOST_NAMED = 12
+
 FLAGS = {
     "host": ("deployment.api.host", "the address of the machine that compose.yaml listens on"),
     "port": ("deployment.api.port", "the port there"),
@@ -57,13 +60,15 @@ def _generate(options: argparse.Namespace) -> int:
         api_title=options.title,
         api_version=options.api_version,
         settings_file=options.settings,
-        flags=_flags(options),
-        is_forced=options.force,
+        settings=_flags(options),
+        force=options.force,
     )
     change = generated.change
-    for verb, paths in (("wrote", change.written), ("removed", change.removed)):
-        for path in paths:
-            print(f"{verb} {path}")
+    for verb, paths in (("wrote", [*change.written]), ("removed", change.removed)):
+        if len(paths) > MOST_NAMED:
+            print(f"{verb} {len(paths)} files")
+        else:
+            print("".join(f"{verb} {path}\n" for path in paths), end="")
     unchanged = set(change.kept) - {conflict.path for conflict in change.conflicts}
     for path in sorted(unchanged):
         print(f"kept {path}, which was changed")

@@ -35,12 +35,13 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Model(msgspec.Struct, frozen=True):
-    """What is served."""
+    """What is served, and the versions of what it was made with."""
 
     name: str
     version: str
     type: str
     created: str
+    versions: dict[str, str]
 
 
 class DeploymentManifest(msgspec.Struct, frozen=True):
@@ -70,9 +71,8 @@ def generate(service: Service, bundle: Mapping[str, bytes]) -> Files:
     files = _own(service, words) | _locked()
     files |= {f"{BUNDLE}{name}": content for name, content in bundle.items()}
     files |= {f"chart/{name}": content for name, content in packaged.chart_files().items()}
-    rendered = rendering.rendered(service.release, packaged.chart(), files["values.yaml"])
-    files |= rendered
-    files |= _documents(service, words, bundle, is_rendered=bool(rendered))
+    files |= rendering.rendered(service.release, packaged.chart(), files["values.yaml"])
+    files |= _documents(service, words, bundle)
     return dict(sorted(files.items()))
 
 
@@ -82,7 +82,7 @@ def manifest_of(service: Service, source: bytes, files: Mapping[str, bytes]) -> 
     return DeploymentManifest(
         generator=Generator("energy-predictor", __version__),
         source=Source(EXPERIMENT_FILE, digest(source), experiment.name, experiment.experiment_id),
-        model=Model(model.name, model.version, model.type, model.created),
+        model=Model(model.name, model.version, model.type, model.created, model.versions),
         api_title=service.title,
         api_version=service.version,
         image=service.image,
@@ -146,14 +146,9 @@ def _locked() -> Files:
     }
 
 
-def _documents(
-    service: Service, words: dict[str, str], bundle: Mapping[str, bytes], *, is_rendered: bool
-) -> Files:
+def _documents(service: Service, words: dict[str, str], bundle: Mapping[str, bytes]) -> Files:
     """Return what people read."""
     manifest, experiment = service.manifest, service.experiment
-    manifests = (
-        "[manifests/](manifests) is what helm makes of them, for those who apply without it."
-    )
     readme = {
         "predicts": text.predicts(service),
         "description": f"\n{text.line(experiment.description)}\n" if experiment.description else "",
@@ -161,7 +156,6 @@ def _documents(
         "example": text.quoted(manifest.golden.rows[0]).replace("'", "'\\''"),
         "columns": text.columns(manifest.contract),
         "metrics": text.metrics(service),
-        "manifests": manifests if is_rendered else "",
     }
     runbook = {"contacts": text.contacts(service), "drift": text.drift(service)}
     return {

@@ -30,9 +30,9 @@ def prediction(contract: Contract) -> str:
 
 
 def attribute(name: str) -> str:
-    """Return a column's name as an attribute, which hides nothing that the class needs."""
+    """Return a column's name as an attribute: its own, and one that hides nothing."""
     taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in TAKEN
-    return f"{name}_" if taken or name.startswith("model_") else name
+    return f"{name}_" if taken or name.startswith("model_") or name.endswith("_") else name
 
 
 def described(column: Column) -> str:

@@ -74,18 +74,19 @@ VARIABLES = {key.upper().replace(".", "_"): key for key in KEYS}
 def read(
     file: Path | None,
     environment: Mapping[str, str] | None = None,
-    flags: Mapping[str, str] | None = None,
+    flags: Mapping[str, str | float] | None = None,
 ) -> Settings:
     """Return the settings of a file, the environment and flags, or the defaults.
 
-    `flags` are by their keys. Raises SettingsError, naming the key and what it may be.
+    `flags` are by their keys, and a text may stand for a number. Raises SettingsError, naming the
+    key and what it may be.
     """
     found = _of_file(file) if file else {}
     for name, key in VARIABLES.items():
         if environment and name in environment:
             found[key] = _parsed(name, key, environment[name])
-    for key, text in (flags or {}).items():
-        found[key] = _parsed(key, key, text)
+    for key, value in (flags or {}).items():
+        found[key] = _parsed(key, key, value)
     settings = msgspec.convert(_nested(found), Settings)
     _check_host(settings.deployment.api.host)
     return settings
@@ -93,12 +94,11 @@ def read(
 
 def _of_file(path: Path) -> dict[str, object]:
     try:
-        content = msgspec.yaml.decode(path.read_bytes()) or {}
-        found = dict(_flat(content))
+        found = dict(_flat(msgspec.yaml.decode(path.read_bytes())))
         for key in found.keys() - KEYS.keys():
             _refuse_unknown(key)
         for key, value in found.items():
-            _converted(key, key, value, is_text=False)
+            _converted(key, key, value, is_strict=True)
     except OSError as error:
         message = f"{path}: {error.strerror}"
         raise SettingsError(message) from error
@@ -112,38 +112,43 @@ def _of_file(path: Path) -> dict[str, object]:
 
 
 def _flat(value: object, above: str = "") -> Iterator[tuple[str, object]]:
-    """Yield each value with its key, down to where a setting can be."""
-    if isinstance(value, dict) and (not above or _is_group(above)):
+    """Yield each value with its key, down to where a setting can be; an empty group has none."""
+    if not _is_group(above):
+        yield above, value
+    elif isinstance(value, dict):
         for key, below in value.items():
             yield from _flat(below, f"{above}.{key}" if above else str(key))
-    elif above and value is None and _is_group(above):
-        return  # a group with nothing in it
-    else:
-        yield above, value
+    elif value is not None:
+        message = f"{above or 'the file'}: got {value!r}, expected {_known(above)}"
+        raise SettingsError(message)
 
 
 def _is_group(key: str) -> bool:
-    return any(known.startswith(f"{key}.") for known in KEYS)
+    return not key or any(known.startswith(f"{key}.") for known in KEYS)
+
+
+def _known(group: str) -> str:
+    """Return the settings of a group, in words that end an error's sentence."""
+    return ", ".join(sorted(key for key in KEYS if key.startswith(group)))
 
 
 def _refuse_unknown(key: str) -> None:
-    above = key.rpartition(".")[0]
-    while above and not _is_group(above):
+    above = key
+    while not _is_group(above):
         above = above.rpartition(".")[0]
-    known = sorted(name for name in KEYS if name.startswith(above))
-    message = f"there is no setting {key or 'without a key'}, but {', '.join(known)}"
+    message = f"there is no setting {key}, but {_known(above)}"
     raise SettingsError(message)
 
 
-def _parsed(name: str, key: str, text: str) -> object:
+def _parsed(name: str, key: str, value: object) -> object:
     if key not in KEYS:
         _refuse_unknown(key)
-    return _converted(name, key, text, is_text=True)
+    return _converted(name, key, value, is_strict=not isinstance(value, str))
 
 
-def _converted(name: str, key: str, value: object, *, is_text: bool) -> object:
+def _converted(name: str, key: str, value: object, *, is_strict: bool) -> object:
     try:
-        return msgspec.convert(value, KEYS[key], strict=not is_text)
+        return msgspec.convert(value, KEYS[key], strict=is_strict)
     except msgspec.ValidationError as error:
         sentence = re.sub(r"`", "", str(error))
         message = f"{name}: got {value!r}; {sentence[:1].lower()}{sentence[1:]}"

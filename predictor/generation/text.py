@@ -1,5 +1,6 @@
 """What is filled into the templates: words, tables and literals."""
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 
@@ -24,11 +25,22 @@ def quoted(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def _reached(host: str) -> str:
+    """Return an address as it stands in a URL; every address of a machine is reached by its own."""
+    address = ipaddress.ip_address(host)
+    own = {4: "127.0.0.1", 6: "::1"}[address.version] if address.is_unspecified else host
+    return f"[{own}]" if address.version == 6 else own
+
+
+def _docker(text: str) -> str:
+    """Return a text as a Dockerfile's value, in which nothing is a variable."""
+    return '"' + re.sub(r'(["\\$])', r"\\\1", text) + '"'
+
+
 def words(service: Service) -> dict[str, str]:
     """Return the words that several files have."""
     manifest, deployment = service.manifest, service.settings.deployment
     api, monitoring = deployment.api, deployment.monitoring
-    host = f"[{api.host}]" if ":" in api.host else api.host
     return {
         "model": manifest.name,
         "model_version": manifest.version,
@@ -36,15 +48,17 @@ def words(service: Service) -> dict[str, str]:
         "image": service.image,
         "repository": service.repository,
         "image_word": re.sub(r"\W", "_", service.repository, flags=re.ASCII),
-        "title": repr(service.title),
-        "version": repr(service.version),
+        "title": quoted(service.title),
+        "version": quoted(service.version),
+        "docker_title": _docker(service.title),
+        "docker_version": _docker(service.version),
         "title_text": line(service.title),
         "version_text": line(service.version),
         "base_image": deployment.docker.base_image,
         "host": quoted(api.host),
         "port": str(api.port),
         "workers": str(api.workers),
-        "address": f"{host}:{api.port}",
+        "address": f"{_reached(api.host)}:{api.port}",
         "drift": quoted(monitoring.enable_drift_detection),
         "threshold": f"{monitoring.drift_threshold:g}",
     }

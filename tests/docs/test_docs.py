@@ -28,6 +28,7 @@ PAGES = [
     page
     for page in ROOT.rglob("*.md")
     if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
+    and ROOT / "tests" / "golden" not in page.parents  # of each a part
 ]
 
 
