@@ -1,4 +1,4 @@
-"""The model machine_failure ba9876543210: what a row and its answer are, and how its server starts.
+"""The model machine_failure abababababab: what a row and its answer are, and how its server starts.
 
 `python service.py` serves it as `predictor serve --bundle bundle` does. What the environment says
 outweighs what is written here; docs/reference/settings.md of energy-predictor has all settings.
@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 MODEL = "machine_failure"
-MODEL_VERSION = "ba9876543210"
+MODEL_VERSION = "abababababab"
 BUNDLE = Path(__file__).parent / "bundle"
 SETTINGS = {
     "BUNDLE": str(BUNDLE),
@@ -22,7 +22,7 @@ SETTINGS = {
     "PORT": "9000",
     "WORKERS": "4",
     "API_TITLE": "machine_failure predictor",
-    "API_VERSION": "ba9876543210",
+    "API_VERSION": "abababababab",
 }
 
 
