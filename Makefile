@@ -8,24 +8,34 @@ MINUTES ?= 60
 E2E ?= tests/e2e
 PROMETHEUS ?= http://127.0.0.1:9090
 SBOM ?= dist/image.cdx.json
+TAG ?= energy-predictor:dev
 # Of no moment in particular: what is built of the same files has the same bytes.
 EPOCH = 315532800
 SYFT = github.com/anchore/syft/cmd/syft@v1.54.0
 BIN = $(VENV)/bin
 SCAN = .scan-envs
 PREFECT = .prefect-env
+STACK = .stack
 named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an image that Docker has, \
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test closed-loop scan e2e dashboards dashboard-images manifests \
-	benchmark metering soak under-fire model-card proto lock wheel image-test image-size sbom clean
+.PHONY: help run test format fuzz chart-test closed-loop stack-test scan secrets e2e stack verify dashboards \
+	dashboard-images manifests benchmark metering soak under-fire model-card proto lock wheel image image-test \
+	image-size sbom clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(BUNDLE)/bundle.json ## Train on the packaged data, then serve on http://127.0.0.1:8080
 	$(BIN)/predictor serve --bundle $(BUNDLE)
+
+stack: $(VENV)/.dev $(BUNDLE)/bundle.json $(PREFECT)/.ready ## Run the services of compose.yaml without Docker, until Ctrl+C
+	$(BIN)/python -m stack.run --bundle $(BUNDLE) --prefect $(PREFECT)/bin/prefect $(PORTS:%=--port %)
+
+# Not of bundle.json, which it would train anew where Compose serves another.
+verify: $(VENV)/.run ## Check what Compose or `make stack` runs; with ALL=1 all must run
+	$(BIN)/python -m stack.verify --bundle $(BUNDLE) $(if $(ALL),--all)
 
 $(BUNDLE)/bundle.json: $(VENV)/.run $(shell find predictor -name '*.py' -not -path '*/serving/*')
 	$(BIN)/predictor train --output $(BUNDLE)
@@ -51,10 +61,16 @@ chart-test: $(VENV)/.dev ## Test the chart with helm
 closed-loop: $(VENV)/.dev $(PREFECT)/.ready ## Test retraining, with servers of Prefect and MLflow
 	$(BIN)/pytest tests/closed_loop --prefect $(PREFECT)/bin/prefect
 
+stack-test: $(VENV)/.dev $(PREFECT)/.ready ## Test compose.yaml, and `make stack` with its servers; needs Go and Prometheus
+	$(BIN)/pytest tests/stack --prefect $(PREFECT)/bin/prefect
+
 # checkov's environment comes after the other, for it has a detect-secrets of its own.
 scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile and the code; needs helm and Go
 	PATH="$(abspath $(SCAN)/code/bin):$(abspath $(SCAN)/chart/bin):$(abspath $(SCAN)/go):$$PATH" \
 		$(BIN)/pytest tests/scan
+
+secrets: $(VENV)/.dev $(SCAN)/.ready ## Look for secrets in what is staged, as a hook before a commit
+	PATH="$(abspath $(SCAN)/code/bin):$$PATH" $(BIN)/python -m tests.scan.staged
 
 e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has
 	$(BIN)/pytest $(E2E) --image $(IMAGE)
@@ -65,8 +81,9 @@ dashboards: $(VENV)/.dev ## Write the chart's dashboards from charts/dashboards
 dashboard-images: $(VENV)/.dev ## Draw the dashboards into docs/dashboards, of what the Prometheus at PROMETHEUS has
 	$(BIN)/python -m charts.dashboards.render $(PROMETHEUS) --minutes $(MINUTES)
 
-manifests: $(VENV)/.dev ## Render manifests/ and the README's table of values from the chart
+manifests: $(VENV)/.dev ## Render manifests/, Prometheus's rules in stack/ and the README's table of values from the chart
 	manifests/render
+	stack/render
 	$(BIN)/python charts/readme
 
 benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the server beside others; needs wrk
@@ -96,7 +113,10 @@ lock: $(VENV)/.dev ## Write requirements/ anew from pyproject.toml
 wheel: $(VENV)/.dev ## Build wheel and sdist into dist/; the same files make the same bytes
 	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m hatchling build --directory dist
 
-image-test: $(VENV)/.dev ## Test what IMAGE holds: its labels, its SBOM, its size
+image: $(VENV)/.dev ## Build TAG by docker, podman or buildah, and test it; the builder is given BUILD too
+	image=$$(.ci/image "$(TAG)" $(BUILD)) && $(MAKE) image-test IMAGE="$$image"
+
+image-test: $(VENV)/.dev ## Test IMAGE: its labels, its SBOM, its size, and that it starts and answers
 	$(BIN)/pytest tests/image --image $(named_image)
 
 image-size: ## Print what IMAGE weighs, layer by layer; BASE is what it was built from
@@ -107,7 +127,7 @@ sbom: ## List the packages in IMAGE, as CycloneDX, into SBOM; needs Go
 	go run $(SYFT) scan $(named_image) --output cyclonedx-json=$(SBOM)
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) $(STACK) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Two steps, so that `make run` installs no more than it takes. The lock files agree with each other.
 $(VENV)/.run: requirements/train.txt pyproject.toml

@@ -72,6 +72,9 @@ class ContainerConfig(TypedDict):
     """How a container of the image runs, and what is written on it."""
 
     Labels: NotRequired[dict[str, str] | None]
+    User: NotRequired[str]
+    Entrypoint: NotRequired[list[str] | None]
+    Cmd: NotRequired[list[str] | None]
 
 
 class Config(TypedDict):
@@ -105,6 +108,8 @@ class Image:
     platform: str
     labels: dict[str, str]
     layers: list[Layer]
+    user: str = ""
+    command: tuple[str, ...] = ()
 
 
 def read(image: str) -> list[Image]:
@@ -247,7 +252,9 @@ def _image(files: Open, config_name: str, layer_names: list[str]) -> Image:
         for name, (made, digest) in zip(layer_names, described, strict=True)
     ]
     platform = f"{config['os']}/{config['architecture']}"
-    return Image(platform, config.get("config", {}).get("Labels") or {}, layers)
+    run = config.get("config", {})
+    command = (*(run.get("Entrypoint") or []), *(run.get("Cmd") or []))
+    return Image(platform, run.get("Labels") or {}, layers, run.get("User", ""), command)
 
 
 def _weighed(files: Open, name: str) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """Measures what measuring costs: the server beside itself with all that measures taken out.
 
-Both are one worker whose metrics are in a file that workers share, which costs most. They are
-started anew in turns, and each round is the ratio of the CPU seconds that a request took.
+Both are one worker whose metrics are in a file that workers share, which costs most. They live side
+by side on one core and are asked in turns, a second each, so that what else the machine does is the
+same to both; each pair of turns is a ratio of the CPU seconds that a request took.
 """
 
 import argparse
@@ -9,7 +10,9 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,35 +30,53 @@ OURS = {
     "measured": ["-m", "predictor", "serve"],
     "unmeasured": ["-m", "benchmarks.servers.unmeasured"],
 }
+
+
+@dataclass(frozen=True)
+class _Server:
+    """One that runs."""
+
+    pid: int
+    address: Address
+
+    def seconds_of_a_request(self, way: Way, connections: int) -> float:
+        before = processes.cpu_seconds(self.pid)
+        done = load.run(self.address, way, connections, TURN_SECONDS)
+        return (processes.cpu_seconds(self.pid) - before) / done.requests
+
+
 # Rows of a request, and connections.
 POINTS = ((1, 1), (1, 8), (100, 4), (1000, 2))
-WARM_SECONDS = 1.0
+TURN_SECONDS = 1.0
 
 
 def main() -> None:
     """Print what a request takes, and what of it is measuring."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--bundle", type=Path, default=Path("bundle"))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--pairs", type=int, default=20)
     options = parser.parse_args()
-    asked = {rows: _way(bundle.read(options.bundle), rows) for rows in {p[0] for p in POINTS}}
-    found: dict[tuple[int, int], list[dict[str, float]]] = {point: [] for point in POINTS}
-    for number in range(options.rounds):
-        order = list(OURS) if number % 2 else list(OURS)[::-1]
-        taken = {name: _round(name, options, asked) for name in order}
-        for point in POINTS:
-            found[point].append({name: taken[name][point] for name in OURS})
-    print("| rows | connections | µs of CPU a request | measuring | rounds |")
-    print("| --- | --- | --- | --- | --- |")
-    for (rows, connections), rounds in found.items():
-        shares = sorted(1 - each["unmeasured"] / each["measured"] for each in rounds)
-        micros = statistics.median(each["measured"] for each in rounds) * 1e6
-        spread = f"{shares[0]:.1%} to {shares[-1]:.1%}"
-        print(
-            f"| {rows} | {connections} | {micros:.0f} | {statistics.median(shares):.1%} "
-            f"| {spread} |"
-        )
+    served = bundle.read(options.bundle)
+    ours, load_core = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {load_core})
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(_server(command, options.bundle, ours))
+            for name, command in OURS.items()
+        }
+        print("| rows | connections | µs of CPU a request | measuring | quartiles |")
+        print("| --- | --- | --- | --- | --- |")
+        for rows, connections in POINTS:
+            way = _way(served, rows)
+            pairs = [_pair(servers, way, connections) for _ in range(options.pairs + 1)][1:]
+            print(f"| {rows} | {connections} | {_row(pairs)} |", flush=True)
+
+
+def _row(pairs: list[dict[str, float]]) -> str:
+    shares = [1 - pair["unmeasured"] / pair["measured"] for pair in pairs]
+    first, middle, third = statistics.quantiles(shares, n=4)
+    micros = statistics.median(pair["measured"] for pair in pairs) * 1e6
+    return f"{micros:.0f} | {middle:.1%} | {first:.1%} to {third:.1%}"
 
 
 def _way(served: bundle.Bundle, rows: int) -> Way:
@@ -68,15 +89,19 @@ def _way(served: bundle.Bundle, rows: int) -> Way:
     return ways.made(served.manifest, asked)[ways.V1]
 
 
-def _round(
-    name: str, options: argparse.Namespace, asked: Mapping[int, Way]
-) -> dict[tuple[int, int], float]:
-    """Return the CPU seconds that a request took, by its rows and the connections."""
+def _pair(servers: Mapping[str, _Server], way: Way, connections: int) -> dict[str, float]:
+    """Return the CPU seconds that a request took of each server, asked one after the other."""
+    return {name: server.seconds_of_a_request(way, connections) for name, server in servers.items()}
+
+
+@contextmanager
+def _server(command: list[str], folder: Path, core: int) -> Iterator[_Server]:
+    """Yield a server of a bundle that answers, on one core."""
     http, grpc = processes.free_ports(2)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as shared:
         variables = {
             **dict.fromkeys(NAMES, ""),
-            "BUNDLE": str(options.bundle.absolute()),
+            "BUNDLE": str(folder.absolute()),
             "PORT": str(http),
             "GRPC_PORT": str(grpc),
             "WORKERS": "1",
@@ -85,19 +110,12 @@ def _round(
         }
         used = {key: value for key, value in variables.items() if value}
         log = Path(shared, "log")
-        with processes.started([sys.executable, *OURS[name]], used, ROOT, log) as process:
-            address = Address(http, grpc)
-            processes.wait(process, log, lambda: load.ask(address, asked[1]))
-            os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
-            taken = {}
-            for rows, connections in POINTS:
-                load.run(address, asked[rows], connections, WARM_SECONDS)
-                before = processes.cpu_seconds(process.pid)
-                done = load.run(address, asked[rows], connections, options.seconds)
-                taken[rows, connections] = (
-                    processes.cpu_seconds(process.pid) - before
-                ) / done.requests
-    return taken
+        with processes.started([sys.executable, *command], used, ROOT, log) as process:
+            address, way = Address(http, grpc), _way(bundle.read(folder), 1)
+            processes.wait(process, log, lambda: load.ask(address, way))
+            for thread in Path(f"/proc/{process.pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {core})
+            yield _Server(process.pid, address)
 
 
 if __name__ == "__main__":

@@ -20,20 +20,20 @@ Cell = float | int | str | None
 class Line(msgspec.Struct, frozen=True):
     """Rows as a client would send them, in the contract's order, and what was predicted for each.
 
-    `time` is UTC, when the graph ran; `lower` and `upper` are the intervals' ends.
+    `time` is UTC, when the graph ran; `lower` and `upper` are the ends of intervals, if any.
     """
 
     time: datetime
     model_name: str
     version: str
     rows: list[list[Cell]]
-    predictions: list[float]
-    lower: list[float]
-    upper: list[float]
+    predictions: list[float | str]
+    lower: list[float] = []
+    upper: list[float] = []
 
     def __post_init__(self) -> None:
         """Refuse rows without their answers; msgspec makes it an error of the line."""
-        found = [len(self.predictions), len(self.lower), len(self.upper)]
+        found = [len(self.predictions), *(len(ends) for ends in (self.lower, self.upper) if ends)]
         if self.time.tzinfo is None or any(count != len(self.rows) for count in found):
             message = f"{len(self.rows)} rows and {found} answers at {self.time}"
             raise ValueError(message)

@@ -197,12 +197,17 @@ class Contract(
 
     def encode_rows(self, rows: list[Row]) -> list[list[float]]:
         """Return valid rows as the numbers that the graph is fed."""
-        return [[column.encode(row[column.name]) for column in self.columns] for row in rows]
+        return [[column.encode(row.get(column.name)) for column in self.columns] for row in rows]
 
     @cached_property
     def columns_by_name(self) -> dict[str, Column]:
         """The columns in order, each under its name."""
         return {column.name: column for column in self.columns}
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The names of the columns that a row must have."""
+        return frozenset(column.name for column in self.columns if not column.optional)
 
     @cached_property
     def labels(self) -> list[list[str]]:

@@ -26,8 +26,8 @@ class Bins(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
 
     Each of `points` is a value with a bin of its own. Of the other values, range bin i holds those
     with `edges[i - 1] < value <= edges[i]`; there is one more of them than edges. Without edges
-    there are none: the points are all that can come. Bins are in this order, points first.
-    PSI over `threshold` is drift.
+    there are none: the points are all that can come. What is missing, NaN, has the last bin where
+    `missing` says so. Bins are in this order, points first. PSI over `threshold` is drift.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Bins(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     labels: tuple[str, ...]
     rows: tuple[int, ...]
     threshold: float
+    missing: bool = False
 
     def __post_init__(self) -> None:
         """Refuse bins that contradict themselves; msgspec says where they stand."""
@@ -45,7 +46,7 @@ class Bins(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
             raise ValueError(message)
 
     def _contradiction(self) -> str:
-        count = len(self.points) + (len(self.edges) + 1 if self.edges else 0)
+        count = len(self.points) + (len(self.edges) + 1 if self.edges else 0) + self.missing
         if not count or len(self.labels) != count or len(self.rows) != count:
             found = f"{len(self.labels)} labels and {len(self.rows)} counts"
             return f"{found}, expected {count} of each, and one or more"
@@ -68,11 +69,11 @@ class Bins(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         import numpy as np
 
         points, edges = self._arrays
-        ranged = edges.searchsorted(values) + len(points)
-        if not self.points:
-            return ranged
-        nearest = points.searchsorted(values).clip(max=len(points) - 1)
-        return np.where(points[nearest] == values, nearest, ranged)
+        found = edges.searchsorted(values) + len(points)
+        if self.points:
+            nearest = points.searchsorted(values).clip(max=len(points) - 1)
+            found = np.where(points[nearest] == values, nearest, found)
+        return np.where(np.isnan(values), len(self.labels) - 1, found) if self.missing else found
 
     def count(self, values: "NDArray[np.float64]") -> "NDArray[np.int64]":
         """Return how many of some values are in each bin, (bins,).
@@ -82,14 +83,15 @@ class Bins(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         import numpy as np
 
         at = [np.count_nonzero(values == point) for point in self.points]
+        lack = [np.count_nonzero(np.isnan(values))] if self.missing else []
         if not self.edges:
-            return np.array(at, np.int64)
+            return np.array([*at, *lack], np.int64)
         up_to = [np.count_nonzero(values <= edge) for edge in self.edges]
-        ranged = np.diff([0, *up_to, len(values)])
+        ranged = np.diff([0, *up_to, len(values) - sum(lack)])
         points, edges = self._arrays
         for place, count in zip(edges.searchsorted(points), at, strict=True):
             ranged[place] -= count
-        return np.array([*at, *ranged], np.int64)
+        return np.array([*at, *ranged, *lack], np.int64)
 
     @cached_property
     def ratios(self) -> tuple[float, ...]:

@@ -18,6 +18,7 @@ RANGE_SHARE = 0.01
 # Whole numbers that are not more than these have a bin each.
 MOST_VALUES = 32
 FEWEST_DIGITS = 3
+MISSING = "missing"
 
 # 28 days of quarters of an hour, and the day by which windows slide.
 WINDOW_ROWS = 28 * 96
@@ -46,6 +47,9 @@ def profile_of(
 def target_column(contract: Contract) -> Column:
     """Return a contract's target as if it were a column."""
     target = contract.target
+    if target.classes:
+        places = {name: place for place, name in enumerate(target.classes)}
+        return Column(target.name, "BYTES", target.unit, "", labels=places)
     return Column(target.name, "FP64", target.unit, "", target.minimum, target.maximum)
 
 
@@ -53,13 +57,16 @@ def bins_of(column: Column, values: NDArray[np.float64], window_rows: int) -> Bi
     """Return a column's bins, their counts and its threshold."""
     points = _every_value(column)
     edges: tuple[float, ...] = ()
-    if not points:
-        points = _heavy(values)
-        edges = _edges(values, points)
-    labels = (*_names(column, points), *_ranges(edges))
-    places = Bins(column.name, points, edges, labels, (1,) * len(labels), 0.0).places(values)
-    rows = np.bincount(places, minlength=len(labels)).tolist()
-    counted = Bins(column.name, points, edges, labels, tuple(rows), 0.0)
+    present = values[~np.isnan(values)]
+    if not points and len(present):
+        points = _heavy(present)
+        edges = _edges(present, points)
+    missing = (_missing(column),) if column.optional else ()
+    labels = (*_names(column, points), *_ranges(edges), *missing)
+    ones = (1,) * len(labels)
+    bins = Bins(column.name, points, edges, labels, ones, 0.0, missing=column.optional)
+    rows = np.bincount(bins.places(values), minlength=len(labels)).tolist()
+    counted = msgspec.structs.replace(bins, rows=tuple(rows))
     threshold = _threshold(column, counted, values, window_rows)
     return msgspec.structs.replace(counted, threshold=threshold)
 
@@ -111,6 +118,11 @@ def _names(column: Column, points: tuple[float, ...]) -> list[str]:
     return names if len(set(names)) == len(names) else numbers
 
 
+def _missing(column: Column) -> str:
+    """Return a label for what is missing that no value has."""
+    return MISSING if MISSING not in column.labels else f"({MISSING})"
+
+
 def _ranges(edges: tuple[float, ...]) -> list[str]:
     if not edges:
         return []
@@ -145,7 +157,7 @@ def _least_shift(
     Values stay in the column's range. The window's counts are those that all rows let expect: of
     empty bins, PSI depends on how many rows there are.
     """
-    spread = values.std()
+    spread = np.nanstd(values)
     moved = [np.clip(values + step, column.minimum, column.maximum) for step in (-spread, spread)]
     scale = window_rows / len(values)
     return min(psi(bins, (bins.count(each) * scale).tolist()) for each in moved)

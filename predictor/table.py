@@ -13,6 +13,8 @@ from predictor.contract import Column
 from predictor.errors import DataError
 
 HEADER_LINES = 1
+# Cells that are no value, where one may be missing: CSV's own, and how pandas writes Parquet's.
+MISSING = ("", "nan", "None", "<NA>")
 
 
 def from_csv(content: bytes, source: str) -> pd.DataFrame:
@@ -50,6 +52,8 @@ def values(found: "pd.Series[str]", column: Column, source: str) -> NDArray[np.f
     bad = ~numbers.between(column.minimum, column.maximum)
     if column.datatype == "INT64":
         bad |= numbers % 1 != 0
+    if column.optional:
+        bad &= ~found.isin(MISSING)
     refuse(found, bad, source, _expected(column))
     return np.asarray(numbers, np.float64)
 

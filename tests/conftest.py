@@ -33,6 +33,7 @@ ROW: Row = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="the long form of tests that have one")
+    parser.addoption("--prefect", help="the command of a Prefect that can be a server")
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +46,14 @@ def long_form(request: pytest.FixtureRequest) -> None:
     """Skip a test unless the long form is wanted."""
     if not request.config.getoption("--long"):
         pytest.skip("only in the long form")
+
+
+@pytest.fixture(scope="session")
+def prefect(pytestconfig: pytest.Config) -> Path:
+    """Return the command of a Prefect that can be a server."""
+    found = pytestconfig.getoption("--prefect")
+    assert found, "give --prefect, as the Makefile does"
+    return Path(found).absolute()
 
 
 @pytest.fixture

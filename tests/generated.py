@@ -7,9 +7,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
+import msgspec
+
 from predictor.contract import LARGEST, Column, Contract, Row, Target
 
-Value = float | int | str
+Value = float | int | str | None
 
 # Words of Python among them: a contract's names are a user's.
 NAMES = ("class", "def", "none", "true", "self", "a", "a1", "x_y", "column_0", "value", "name")
@@ -43,6 +45,12 @@ def contract(random: Random) -> Contract:
 
 
 def _column(random: Random, name: str) -> Column:
+    column = _required(random, name)
+    may_lack = "" not in column.labels and random.random() < 0.3
+    return msgspec.structs.replace(column, optional=True) if may_lack else column
+
+
+def _required(random: Random, name: str) -> Column:
     labels = random.sample(LABELS, random.randint(1, 5))
     kind = random.choice(["FP64", "INT64", "INT64 with labels", "BYTES"])
     if kind == "BYTES":
@@ -58,6 +66,8 @@ def _column(random: Random, name: str) -> Column:
 
 def value(random: Random, column: Column) -> Value:
     """Return a value that a column allows; 0 where it allows none."""
+    if column.optional and random.random() < 0.2:
+        return None
     if column.labels and (column.datatype == "BYTES" or random.random() < 0.5):
         return random.choice(list(column.labels))
     return number(random, column)
@@ -96,7 +106,7 @@ def row_token(random: Random, contract: Contract, kind: str) -> bytes:
     chance = random.random()
     if chance < 0.02:
         cells.append(random.choice([*cells, (b'"other"', b"1")]))
-    elif chance < 0.03:
+    elif chance < 0.03 or (contract.columns[-1].optional and chance < 0.2):
         cells.pop()
     space = random.choice(SPACES)
     comma = space + b"," + space

@@ -3,7 +3,6 @@
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +10,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from stack.services import Service, mlflow, prefect, variables
+
 START_SECONDS = 120
 # Neither tells its maker of its use.
-SILENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-}
+SILENT = variables("mlflow.env") | variables("prefect.env")
 
 
 def free_port() -> int:
@@ -29,39 +26,34 @@ def free_port() -> int:
 @contextmanager
 def mlflow_server(folder: Path) -> Iterator[str]:
     """Yield the address of an MLflow server."""
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    with _running(command, folder, {}, f"http://127.0.0.1:{port}/health"):
-        yield f"http://127.0.0.1:{port}"
+    service = mlflow(folder, free_port())
+    with _running(service, folder):
+        yield service.url
 
 
 @contextmanager
-def prefect_server(folder: Path, prefect: Path) -> Iterator[str]:
-    """Yield the address of the API of a Prefect server, given its command."""
-    port = free_port()
-    command = [str(prefect), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    own = {"PREFECT_HOME": str(folder), "PREFECT_SERVER_UI_ENABLED": "false"}
-    with _running(command, folder, own, f"http://127.0.0.1:{port}/api/health"):
-        yield f"http://127.0.0.1:{port}/api"
+def prefect_server(folder: Path, program: Path) -> Iterator[str]:
+    """Yield the address of the API of a Prefect server, given its program."""
+    service = prefect(folder, free_port(), program)
+    with _running(service, folder, PREFECT_SERVER_UI_ENABLED="false"):
+        yield f"{service.url}/api"
 
 
 @contextmanager
-def _running(command: list[str], folder: Path, own: dict[str, str], health: str) -> Iterator[None]:
+def _running(service: Service, folder: Path, **own: str) -> Iterator[None]:
     log = folder / "log"
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            command,
+            service.command,
             cwd=folder,
-            env=os.environ | SILENT | own,
+            env=os.environ | SILENT | service.environment | own,
             stdout=output,
             stderr=output,
         ) as process,
     ):
         try:
-            _wait(health, process, log)
+            _wait(f"{service.url}{service.health}", process, log)
             yield
         finally:
             process.terminate()

@@ -68,8 +68,15 @@ def read(path: Path) -> Sample:
 
 
 def of_bundle(bundle: Bundle) -> Sample:
-    """Return the first golden rows, as V1's instances and as one V2 tensor for each column."""
-    rows = bundle.manifest.golden.rows[:ROWS]
+    """Return the first golden rows, as V1's instances and as one V2 tensor for each column.
+
+    Rows with a missing value are left out, for which JSON's tensors have no word.
+    """
+    whole = [row for row in bundle.manifest.golden.rows if None not in row.values()]
+    if not whole:
+        message = f"{bundle.folder}: each golden row lacks a value: give a request of your own"
+        raise SettingsError(message)
+    rows = whole[:ROWS]
     inputs = [_tensor(column, rows) for column in bundle.manifest.contract.columns]
     return Sample(list(rows), inputs)
 

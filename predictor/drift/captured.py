@@ -12,7 +12,7 @@ import numpy as np
 
 from predictor.captured import FILES, Line, located
 from predictor.contract import Contract, quote
-from predictor.drift.events import Answer, Row, answer_of, encoded, rows_of
+from predictor.drift.events import Answer, Row, answer_of, encoded, predicted, rows_of
 from predictor.drift.sample import Sample
 from predictor.errors import JSON_ERRORS, DataError, InvalidInput
 
@@ -110,7 +110,7 @@ def _answers(lines: Sequence[tuple[str, Line | Event]], contract: Contract) -> d
     for where, event in lines:
         if isinstance(event, Event) and event.type == RESPONSE and event.id:
             with _named(where):
-                found[event.id] = answer_of(event.data, contract.target.name)
+                found[event.id] = answer_of(event.data, contract)
     return found
 
 
@@ -121,7 +121,8 @@ def _requests(
     with _named(where):
         if isinstance(found, Line):
             rows: list[Row] = [list(row) for row in found.rows]
-            return [_Request(found.time.isoformat(), encoded(rows, contract), found.predictions)]
+            predictions = [predicted(value, contract) for value in found.predictions]
+            return [_Request(found.time.isoformat(), encoded(rows, contract), predictions)]
         answer = answers.get(found.id, UNKNOWN)
         if found.type != REQUEST or answer.is_refused:
             return []

@@ -28,7 +28,7 @@ class _Request(msgspec.Struct):
 
 
 class _Response(msgspec.Struct):
-    predictions: list[float] | None = None
+    predictions: list[Value] | None = None
     outputs: list[Tensor] | None = None
     error: str | None = None
 
@@ -59,14 +59,15 @@ def rows_of(body: msgspec.Raw, contract: Contract) -> list[list[float]]:
     return encoded(rows, contract)
 
 
-def answer_of(body: msgspec.Raw, target: str) -> Answer:
+def answer_of(body: msgspec.Raw, contract: Contract) -> Answer:
     """Return what a response says of the target."""
     response = msgspec.json.decode(body, type=_Response)
     found = response.predictions
     for tensor in response.outputs or []:
-        if tensor.name == target:
-            found = [_number(value) for value in _flat(tensor)]
-    return Answer(found, response.error is not None)
+        if tensor.name == contract.target.name:
+            found = _flat(tensor)
+    predictions = None if found is None else [predicted(value, contract) for value in found]
+    return Answer(predictions, response.error is not None)
 
 
 def encoded(rows: Sequence[Row], contract: Contract) -> list[list[float]]:
@@ -82,11 +83,11 @@ def _encoded(place: int, row: Row, contract: Contract) -> list[float]:
         row = dict(zip(contract.names, row, strict=True))
     found = []
     for column in contract.columns:
-        if column.name not in row:
+        if column.name not in row and not column.optional:
             message = f"row {place}: column {column.name} is missing"
             raise InvalidInput(message)
         try:
-            found.append(column.encode(row[column.name]))
+            found.append(column.encode(row.get(column.name)))
         except InvalidInput as error:
             message = f"row {place}, column {column.name}: {error}"
             raise InvalidInput(message) from error
@@ -117,8 +118,13 @@ def _rows(tensors: list[Tensor], contract: Contract) -> list[list[Value]]:
     return [list(row) for row in zip(*(columns[name] for name in contract.names), strict=True)]
 
 
-def _number(value: Value) -> float:
-    if isinstance(value, str) or value is None:
-        message = f"got the prediction {quote(value)}, expected a number"
+def predicted(value: Value, contract: Contract) -> float:
+    """Return a prediction as a number, a class as its place; raises InvalidInput."""
+    classes = contract.target.classes
+    if classes and value in classes:
+        return float(classes.index(str(value)))
+    if classes or isinstance(value, str) or value is None:
+        expected = f"one of {', '.join(classes)}" if classes else "a number"
+        message = f"got the prediction {quote(value)}, expected {expected}"
         raise InvalidInput(message)
     return float(value)

@@ -31,9 +31,9 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     is_doubtful: bool
 
     @property
-    def ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """The answers, and the lower and the upper ends of their intervals."""
-        return self.values, self.lower, self.upper
+    def ends(self) -> tuple[NDArray[np.float64], ...]:
+        """The answers, and the lower and the upper ends of their intervals, if they have any."""
+        return (self.values, self.lower, self.upper) if len(self.lower) else (self.values,)
 
     def part(self, start: int, end: int) -> "Prediction":
         """Return the answers to the rows from `start` to before `end`."""

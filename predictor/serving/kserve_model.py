@@ -64,8 +64,8 @@ class BundleModel(Model):  # type: ignore[misc] # the SDK publishes no types
 
     def _v1(self, payload: object) -> dict[str, object]:
         prediction = self._engine.predict(encode(self._contract, rows_of(payload), self._max_rows))
-        doubts, version = self._engine.doubts(prediction), self._engine.manifest.version
-        return answer(version, prediction, doubts, lambda array: array.tolist())
+        doubts = self._engine.doubts(prediction)
+        return answer(self._engine.manifest, prediction, doubts, lambda array: array.tolist())
 
     def _infer(self, request: InferRequest) -> InferResponse:
         asked = request.request_outputs or []

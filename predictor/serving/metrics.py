@@ -8,6 +8,7 @@ once a second: to count it takes thirty times as long.
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from threading import Lock
 from typing import cast
 
 import numpy as np
@@ -54,11 +55,15 @@ class Tally(Histogram):
         super()._metric_init()
         self._noted: list[float] = []
         self.note = self._noted.append
+        self._added = np.zeros(len(self._upper_bounds), np.int64)
+        self._added_sum = 0.0
+        self._lock_of_added = Lock()
 
     def count(self) -> None:
-        """Count what was noted."""
+        """Count what was noted and added."""
         if not self._is_parent():  # type: ignore[no-untyped-call]
             self.add(self._taken())
+            self._write()
             return
         for child in [*self._metrics.values()]:  # another thread may add one
             cast("Tally", child).count()
@@ -70,14 +75,22 @@ class Tally(Histogram):
         return taken
 
     def add(self, numbers: NDArray[np.float64]) -> None:
-        """Count some numbers, (n,)."""
+        """Have some numbers, (n,), counted next time."""
         if not len(numbers):
             return
         up_to = [np.count_nonzero(numbers <= bound) for bound in self._upper_bounds]
-        for bucket, count in zip(self._buckets, np.diff([0, *up_to]), strict=True):
-            if count:
-                bucket.inc(float(count))
-        self._sum.inc(float(numbers.sum()))
+        with self._lock_of_added:
+            self._added += np.diff([0, *up_to])
+            self._added_sum += float(numbers.sum())
+
+    def _write(self) -> None:
+        with self._lock_of_added:
+            added, total = self._added.copy(), self._added_sum
+            self._added[:], self._added_sum = 0, 0.0
+        for place in np.flatnonzero(added):
+            self._buckets[place].inc(float(added[place]))
+        if total:
+            self._sum.inc(total)
 
 
 PREPROCESS_SECONDS = Tally(
@@ -207,6 +220,8 @@ TALLIES = (
     POSTPROCESS_SECONDS,
     REQUEST_SECONDS,
     BATCH_ROWS,
+    PREDICTION,
+    INTERVAL_WIDTH,
     EVENT_LOOP_LAG_SECONDS,
 )
 

@@ -43,7 +43,7 @@ class Steps:
         seconds = perf_counter() - start
         for _ in range(requests):
             self.meter.note_predict(seconds)
-        self.meter.offer(batch.columns, *prediction.ends)
+        self.meter.offer(batch.columns, prediction.ends)
         if self._capture:
             self._capture.offer(self._engine.manifest, batch.columns, prediction.ends)
         return prediction

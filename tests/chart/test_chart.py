@@ -207,9 +207,10 @@ def test_rendering_is_a_pure_function() -> None:
     assert first.stdout == second.stdout
 
 
-def test_the_manifests_are_what_the_chart_renders() -> None:
+@pytest.mark.parametrize("folder", ["manifests", "stack"])
+def test_what_is_rendered_is_what_the_chart_renders(folder: str) -> None:
     result = subprocess.run(
-        [ROOT / "manifests" / "render", "--check"], capture_output=True, text=True, check=False
+        [ROOT / folder / "render", "--check"], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
 

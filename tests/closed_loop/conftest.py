@@ -8,17 +8,6 @@ from predictor.training.pipeline import Trained
 from tests.plant import KNOWN_ROWS, capture_what_came, trained_on
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--prefect", help="the command of a Prefect that can be a server")
-
-
-@pytest.fixture(scope="session")
-def prefect(pytestconfig: pytest.Config) -> Path:
-    found = pytestconfig.getoption("--prefect")
-    assert found, "give --prefect, as `make closed-loop` does"
-    return Path(found).absolute()
-
-
 @pytest.fixture(scope="module")
 def history(csv_rows: Callable[[int], bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("history") / "history.csv"

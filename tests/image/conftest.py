@@ -1,12 +1,15 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import image
+from tests.image.container import Container
+from tests.image.container import of as container_of
 from tests.missing import missing
 from tests.paths import ROOT
 
@@ -25,6 +28,12 @@ def image_name(request: pytest.FixtureRequest) -> str:
 def built(image_name: str) -> image.Image:
     [found] = image.read(image_name)
     return found
+
+
+@pytest.fixture(scope="session")
+def container(image_name: str) -> Iterator[Container]:
+    with container_of(image_name) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ DEFINITIONS = {
     ],
     "github.com/kedacore/keda/v2@v2.18.0": ["config/crd/bases/keda.sh_scaledobjects.yaml"],
     "sigs.k8s.io/gateway-api@v1.5.1": [
+        "config/crd/standard/gateway.networking.k8s.io_gateways.yaml",
         "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
     ],
 }
@@ -43,9 +44,32 @@ def write_schemas(folder: Path, version: str) -> None:
         text = json.dumps(schema).replace('"/api/_definitions.json#', '"_definitions.json#')
         (into / file.name).write_text(text)
     for module, paths in DEFINITIONS.items():
-        root = _module_folder(module)
+        root = module_folder(module)
         for path in paths:
             _write_definition(into, root / path)
+
+
+def strict(schema: Schema) -> Schema:
+    """Return a schema by which what the API server would drop is an error."""
+    closed = dict(schema)
+    if properties := schema.get("properties"):
+        closed["properties"] = {name: strict(below) for name, below in properties.items()}
+        if not schema.get("x-kubernetes-preserve-unknown-fields"):
+            closed["additionalProperties"] = False
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            closed[key] = strict(schema[key])
+    return closed
+
+
+def module_folder(module: str) -> Path:
+    """Return where Go keeps a module, which it fetches if need be."""
+    result = subprocess.run(
+        ["go", "mod", "download", "-json", module], capture_output=True, text=True, check=False
+    )
+    answer = json.loads(result.stdout)
+    assert result.returncode == 0, answer["Error"]
+    return Path(answer["Dir"])
 
 
 def _kubernetes_schemas(version: str) -> Path:
@@ -61,28 +85,5 @@ def _write_definition(into: Path, path: Path) -> None:
     spec = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)["spec"]
     group, kind = spec["group"].split(".")[0], spec["names"]["kind"].lower()
     for version in spec["versions"]:
-        schema = _strict(version["schema"]["openAPIV3Schema"])
+        schema = strict(version["schema"]["openAPIV3Schema"])
         (into / f"{kind}-{group}-{version['name']}.json").write_text(json.dumps(schema))
-
-
-def _strict(schema: Schema) -> Schema:
-    """Return a schema by which what the API server would drop is an error."""
-    closed = dict(schema)
-    if properties := schema.get("properties"):
-        closed["properties"] = {name: _strict(below) for name, below in properties.items()}
-        if not schema.get("x-kubernetes-preserve-unknown-fields"):
-            closed["additionalProperties"] = False
-    for key in ("items", "additionalProperties"):
-        if isinstance(schema.get(key), dict):
-            closed[key] = _strict(schema[key])
-    return closed
-
-
-def _module_folder(module: str) -> Path:
-    """Return where Go keeps a module, which it fetches if need be."""
-    result = subprocess.run(
-        ["go", "mod", "download", "-json", module], capture_output=True, text=True, check=False
-    )
-    answer = json.loads(result.stdout)
-    assert result.returncode == 0, answer["Error"]
-    return Path(answer["Dir"])

@@ -1,20 +1,31 @@
 """Every scanner over the chart's profiles and the code: nothing, but for the exceptions."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests import deployer
 from tests.paths import CHART, ROOT
 from tests.scan import scanners
 from tests.scan.exceptions import EXCEPTIONS, uncovered
-from tests.scan.profiles import PLAIN, PROFILES, as_job, installed, write
+from tests.scan.profiles import PLAIN, PROFILES, as_job, installed, render, write
 from tests.scan.scanners import Finding
 
 SCANNERS = (
     *("kube-score", "checkov", "kubeconform", "pluto"),
     *("hadolint", "bandit", "detect-secrets", "grafana"),
 )
+
+
+def write_others(folder: Path) -> None:
+    """Write what is not the chart's: the values for clouds rendered, and objects by hand."""
+    clouds = ROOT / "docs" / "clouds"
+    for cloud in ("gke", "eks", "aks"):
+        (folder / f"{cloud}.yaml").write_text(render(clouds / f"{cloud}-values.yaml", cloud))
+    for file in (clouds / "gateway.yaml", deployer.FILE):
+        shutil.copy(file, folder)
 
 
 def tracked() -> list[str]:
@@ -29,6 +40,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, schemas: Path) -> dict[str, 
     every, plain = tmp_path_factory.mktemp("every"), tmp_path_factory.mktemp("plain")
     for profile in PROFILES:
         write(every, profile, installed(profile))
+    write_others(every)
     for profile in PLAIN:
         write(plain, profile, [as_job(document) for document in installed(profile)])
     secrets = [*scanners.detect_secrets(every), *scanners.detect_secrets(ROOT, *tracked())]

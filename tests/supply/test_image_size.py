@@ -33,7 +33,7 @@ def config(layers: list[bytes], architecture: str = "amd64") -> bytes:
     found = {
         "os": "linux",
         "architecture": architecture,
-        "config": {"Labels": {"a": "b"}},
+        "config": {"Labels": {"a": "b"}, "User": "7:7", "Entrypoint": ["run"], "Cmd": ["it"]},
         "rootfs": {"type": "layers", "diff_ids": [digest(layer) for layer in layers]},
         "history": HISTORY,
     }
@@ -95,6 +95,7 @@ def test_every_layer_has_its_sizes_and_the_step_that_made_it(write: Write, tmp_p
     [found] = image.read(write(tmp_path))
     assert found.platform == "linux/amd64"
     assert found.labels == {"a": "b"}
+    assert (found.user, found.command) == ("7:7", ("run", "it"))
     made_by = [step["created_by"] for step in HISTORY if "empty_layer" not in step]
     assert [layer.made_by for layer in found.layers] == made_by
     assert [layer.digest for layer in found.layers] == [digest(BASE), digest(OWN)]

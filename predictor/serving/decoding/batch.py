@@ -55,6 +55,8 @@ class Limits:
         limits = np.where(np.array(labelled)[:, None], codes, ranges)
         self._least, self._greatest = np.ascontiguousarray(limits.T)
         self._whole = np.array([column.datatype != "FP64" for column in contract.columns])
+        self._optional = np.array([column.optional for column in contract.columns])
+        self._may_lack = bool(self._optional.any())
 
     def check(self, columns: NDArray[np.float64], sent: Callable[[int, int], object]) -> Batch:
         """Return a matrix of numbers and codes as a Batch, if each is one of its column's.
@@ -63,6 +65,8 @@ class Limits:
         """
         valid = (columns >= self._least) & (columns <= self._greatest)  # which NaN never is
         valid &= ~self._whole | (columns == np.floor(columns))
+        if self._may_lack:
+            valid |= self._optional & np.isnan(columns)
         if not valid.all():
             row, index = map(int, np.argwhere(~valid)[0])
             raise _outside(self._columns[index], sent(row, index), row)
@@ -96,6 +100,8 @@ def _values(contract: Contract, row: object, number: int) -> list[object]:
     if type(row) is dict:
         if row.keys() == contract.columns_by_name.keys():
             return [row[name] for name in names]
+        if contract.required <= row.keys() <= contract.columns_by_name.keys():
+            return [row.get(name) for name in names]
         raise _wrong_names(contract, row, number)
     if type(row) is list:
         if len(row) == len(names):
@@ -112,7 +118,8 @@ def _wrong_names(contract: Contract, row: dict[str, object], number: int) -> Inv
         if name not in contract.columns_by_name:
             known = ", ".join(contract.names)
             return InvalidInput(f"row {number}: got column {quote(name)}, expected only {known}")
-    missing = next(column for column in contract.columns if column.name not in row)
+    lacking = contract.required - row.keys()
+    missing = next(column for column in contract.columns if column.name in lacking)
     where = f"row {number}, column {missing.name}"
     message = f"{where}: got nothing, expected {missing.expectation}"
     return InvalidInput(message, missing.name)

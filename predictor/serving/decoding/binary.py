@@ -46,8 +46,15 @@ def elements(name: str, datatype: str, content: bytes) -> NDArray[Any] | list[st
 
 
 def encode(array: NDArray[Any]) -> bytes:
-    """Return an array's elements in row-major order."""
+    """Return an array's elements in row-major order; objects are texts."""
+    if array.dtype == np.object_:
+        return b"".join(_packed(text) for text in array.ravel().tolist())
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _packed(element: str) -> bytes:
+    content = element.encode()
+    return LENGTH.pack(len(content)) + content
 
 
 def _texts(name: str, content: bytes) -> list[str]:

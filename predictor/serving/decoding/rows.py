@@ -26,6 +26,7 @@ from predictor.serving.decoding.pieces import BETWEEN_ROWS, SPACE, pieces
 ROWS_KEYS = ("instances", "inputs")
 
 Decode = Callable[[bytes], NDArray[np.float64]]
+_Matrix = Callable[[Iterable[tuple[float, ...]]], NDArray[np.float64]]
 
 
 class _Around(NamedTuple):
@@ -57,7 +58,12 @@ class _Label(float, Enum):
 
 
 def value_type(column: Column) -> Any:  # noqa: ANN401 - a type made at run time has no static one
-    """Return the type whose values msgspec decodes to numbers that the graph is fed."""
+    """Return the type whose values msgspec decodes to numbers that the graph is fed, or None."""
+    value = _present_type(column)
+    return value | None if column.optional else value
+
+
+def _present_type(column: Column) -> Any:  # noqa: ANN401 - as above
     if column.datatype == "BYTES":
         return _label(column)
     if column.datatype == "FP64":
@@ -148,24 +154,34 @@ def _object_decoder(contract: Contract) -> Decode:
     names = {f"column_{index}": column for index, column in enumerate(contract.columns)}
     row = msgspec.defstruct(
         "Row",
-        [(name, value_type(column)) for name, column in names.items()],
+        [
+            (name, value_type(column), None if column.optional else msgspec.NODEFAULT)
+            for name, column in names.items()
+        ],
         rename={name: column.name for name, column in names.items()},
         forbid_unknown_fields=True,
+        kw_only=True,
         gc=False,
     )
     decoder = msgspec.json.Decoder(list[row])  # type: ignore[valid-type] # made above
-    return lambda piece: _matrix(map(astuple, decoder.decode(piece)), len(names))
+    matrix = _matrix_of(contract)
+    return lambda piece: matrix(map(astuple, decoder.decode(piece)))
 
 
 def _array_decoder(contract: Contract) -> Decode:
     """Return a decoder of a list of rows that are arrays."""
     row: Any = tuple[tuple(map(value_type, contract.columns))]  # type: ignore[misc] # made at run time
     decoder = msgspec.json.Decoder(list[row])
-    return lambda piece: _matrix(decoder.decode(piece), len(contract.columns))
+    matrix = _matrix_of(contract)
+    return lambda piece: matrix(decoder.decode(piece))
 
 
-def _matrix(rows: Iterable[tuple[float, ...]], width: int) -> NDArray[np.float64]:
-    return np.fromiter(chain.from_iterable(rows), np.float64).reshape(-1, width)
+def _matrix_of(contract: Contract) -> _Matrix:
+    """Return what makes a matrix of rows, in which None is NaN if anything may be missing."""
+    width = len(contract.columns)
+    if any(column.optional for column in contract.columns):
+        return lambda rows: np.array(list(rows), np.float64).reshape(-1, width)
+    return lambda rows: np.fromiter(chain.from_iterable(rows), np.float64).reshape(-1, width)
 
 
 def rows_of(request: object) -> object:

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.contract import LOWER, UPPER, WARNINGS, Column, Contract, quote
+from predictor.contract import (
+    LOWER,
+    PROBABILITIES,
+    UPPER,
+    WARNINGS,
+    Column,
+    Contract,
+    Target,
+    quote,
+)
 from predictor.errors import InvalidInput
 from predictor.serving.decoding.batch import Batch, Limits, check_count
 from predictor.serving.decoding.binary import DTYPES
@@ -59,13 +68,29 @@ class Output:
 
 def outputs(contract: Contract, prediction: Prediction) -> dict[str, Output]:
     """Return a prediction's tensors by their names, in order."""
-    ends = {
-        contract.target.name: Output(contract.target.name, "FP64", prediction.values),
-        LOWER: Output(LOWER, "FP64", prediction.lower),
-        UPPER: Output(UPPER, "FP64", prediction.upper),
-        WARNINGS: Output(WARNINGS, "BOOL", prediction.warnings),
+    target = contract.target
+    found = {
+        target.name: answers(target, prediction),
+        LOWER: prediction.lower,
+        UPPER: prediction.upper,
+        PROBABILITIES: prediction.probabilities,
+        WARNINGS: prediction.warnings,
     }
-    return {name: ends[name] for name in contract.outputs}
+    return {name: Output(name, _datatype(contract, name), found[name]) for name in contract.outputs}
+
+
+def answers(target: Target, prediction: Prediction) -> NDArray[Any]:
+    """Return what is predicted, (n,): float64, or the names of classes."""
+    if not target.classes:
+        return prediction.values
+    return np.array(target.classes, np.object_)[prediction.values.astype(np.intp)]
+
+
+def _datatype(contract: Contract, name: str) -> str:
+    """Return the datatype of an output."""
+    if name == WARNINGS:
+        return "BOOL"
+    return "BYTES" if name == contract.target.name and contract.target.classes else "FP64"
 
 
 def wanted(known: list[str], asked: list[str]) -> list[str]:
@@ -82,14 +107,21 @@ def wanted(known: list[str], asked: list[str]) -> list[str]:
 
 def metadata(contract: Contract) -> dict[str, list[dict[str, Any]]]:
     """Return what metadata tell of the tensors; a shape's −1 is any number of rows."""
-    flags = {"name": WARNINGS, "datatype": "BOOL", "shape": [-1, len(contract.warnings)]}
+    widths = {
+        PROBABILITIES: [len(contract.target.classes)],
+        WARNINGS: [len(contract.warnings)],
+    }
     return {
         "inputs": [
             {"name": column.name, "datatype": column.datatype, "shape": [-1]}
             for column in contract.columns
         ],
         "outputs": [
-            flags if name == WARNINGS else {"name": name, "datatype": "FP64", "shape": [-1]}
+            {
+                "name": name,
+                "datatype": _datatype(contract, name),
+                "shape": [-1, *widths.get(name, [])],
+            }
             for name in contract.outputs
         ],
     }
@@ -153,11 +185,13 @@ class TensorDecoder:
 
 
 def _column_elements(column: Column, tensor: Tensor) -> Elements:
-    shape = list(tensor.shape)
+    shape, datatypes = list(tensor.shape), DATATYPES[column.datatype]
+    if column.optional and column.datatype == "INT64":
+        datatypes |= FLOATS  # of which one is NaN
     if len(shape) not in {1, 2} or shape[1:] not in ([], [1]):
-        _check_datatype(tensor, DATATYPES[column.datatype])
+        _check_datatype(tensor, datatypes)
         raise wrong(tensor.name, f"got shape {shape}, expected [n] or [n, 1]")
-    return _elements(tensor, DATATYPES[column.datatype])
+    return _elements(tensor, datatypes)
 
 
 def _elements(tensor: Tensor, datatypes: frozenset[str]) -> Elements:
@@ -169,9 +203,10 @@ def _elements(tensor: Tensor, datatypes: frozenset[str]) -> Elements:
 
 
 def _codes(column: Column, elements: Elements) -> NDArray[Any] | list[float]:
-    """Return elements as numbers; a text that is no label is NaN, which no column takes."""
+    """Return elements as numbers; a text that is no label is infinite, which no column takes."""
     if isinstance(elements, list):
-        return [column.labels.get(text, math.nan) for text in elements]
+        codes = {**column.labels, "": math.nan} if column.optional else column.labels
+        return [codes.get(text, math.inf) for text in elements]
     return elements
 
 

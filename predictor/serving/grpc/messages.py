@@ -116,4 +116,5 @@ def _add(response: ModelInferResponse, output: Output, *, is_raw: bool) -> None:
         response.raw_output_contents.append(binary.encode(output.array))
     else:
         field: Any = getattr(tensor.contents, FIELDS[output.datatype])
-        field.extend(output.array.ravel().tolist())
+        elements = output.array.ravel().tolist()
+        field.extend(map(str.encode, elements) if output.datatype == "BYTES" else elements)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from predictor.bundle import Manifest
 from predictor.captured import Cell, Line
+from predictor.contract import Column
 from predictor.serving.metrics import CAPTURE_DROPPED, CAPTURED_ROWS
 from predictor.serving.observability.capture_files import Files
 from predictor.serving.settings import Settings
@@ -30,7 +31,8 @@ MOST_CELLS = 50_000
 LINE_CELLS = 2_048
 STOP_SECONDS = 5.0
 
-Ends = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+# The answers, and the ends of their intervals, if they have any; a class is its place.
+Ends = tuple[NDArray[np.float64], ...]
 
 logger = logging.getLogger(__name__)
 
@@ -146,17 +148,21 @@ def lines(
     for start in range(0, len(columns), step):
         part = columns[start : start + step]
         cells = [
-            _cells(column.datatype, names, codes)
+            _cells(column, names, codes)
             for column, names, codes in zip(contract.columns, contract.labels, part.T, strict=True)
         ]
         rows = [list(row) for row in zip(*cells, strict=True)]
-        answers = (end[start : start + step].tolist() for end in ends)
-        yield Line(moment, manifest.name, manifest.version, rows, *answers)
+        values, *intervals = (end[start : start + step].tolist() for end in ends)
+        if classes := contract.target.classes:
+            values = [classes[int(place)] for place in values]
+        yield Line(moment, manifest.name, manifest.version, rows, values, *intervals)
 
 
-def _cells(datatype: str, names: list[str], codes: NDArray[np.float64]) -> list[Cell]:
+def _cells(column: Column, names: list[str], codes: NDArray[np.float64]) -> list[Cell]:
     """Return a column's values as a client would send them."""
-    if datatype == "FP64":
+    if column.optional and np.isnan(codes).any():
+        return [column.decode(code) for code in codes.tolist()]
+    if column.datatype == "FP64":
         return list(codes.tolist())
     whole = codes.astype(np.int64).tolist()
-    return [names[code] for code in whole] if datatype == "BYTES" else list(whole)
+    return [names[code] for code in whole] if column.datatype == "BYTES" else list(whole)

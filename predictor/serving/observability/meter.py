@@ -1,5 +1,6 @@
 """What is measured of one model: how long its steps take, and what it is asked and answers."""
 
+from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
@@ -33,8 +34,11 @@ class Meter:
         self.note_postprocess = metrics.POSTPROCESS_SECONDS.labels(name).note
         self._note_batch = metrics.BATCH_ROWS.labels(name).note
         self._rows = metrics.ROWS.labels(name)
-        self._predictions = metrics.PREDICTION.labels(name)
-        self._widths = metrics.INTERVAL_WIDTH.labels(name)
+        contract = manifest.contract
+        # The place of a class is no quantity: how often each comes is counted with the bins.
+        has_number = not contract.target.classes
+        self._predictions = metrics.PREDICTION.labels(name) if has_number else None
+        self._widths = metrics.INTERVAL_WIDTH.labels(name) if contract.interval else None
         self._errors = {
             column: metrics.INPUT_ERRORS.labels(name, column)
             for column in (*manifest.contract.names, OTHER)
@@ -46,9 +50,10 @@ class Meter:
         self._binned = _binned(manifest)
         _show_reference(manifest)
         self._lock = Lock()
-        # A column of the contract in each row, then the answers and the ends of their intervals.
-        # They are copied: to hold what ONNX Runtime gave makes it take other memory each time.
-        self._held = np.empty((len(manifest.contract.names) + 3, MOST_ROWS))
+        self._width = len(contract.names)
+        # The columns of the contract and each answer, a part of them for each run, as bytes: a copy
+        # takes least time so, and to hold what ONNX Runtime gave makes it take other memory.
+        self._held: list[list[bytes]] = [[] for _ in range(4 if contract.interval else 2)]
         self._held_rows = 0
 
     def warn(self, warning: str) -> None:
@@ -59,43 +64,51 @@ class Meter:
         """Count a request that the contract does not allow, by the column that is wrong."""
         self._errors.get(column, self._errors[OTHER]).inc()
 
-    def offer(self, columns: Numbers, values: Numbers, lower: Numbers, upper: Numbers) -> None:
+    def offer(self, columns: Numbers, answers: Sequence[Numbers]) -> None:
         """Take note of rows that were predicted at once, and of their answers.
 
-        `columns` is (n, columns of the contract), the others are (n,).
+        `columns` is (n, columns of the contract), `answers` are what was predicted and, if there
+        are intervals, their lower and their upper ends, each (n,).
         """
-        self._note_batch(len(columns))
-        answers = (values, lower, upper)
+        rows = len(columns)
+        self._note_batch(rows)
         with self._lock:
-            for start in range(0, len(columns), MOST_ROWS):
-                part = slice(start, start + MOST_ROWS)
-                self._hold(columns[part], *(numbers[part] for numbers in answers))
+            if self._held_rows + rows > MOST_ROWS:
+                self._bin_held()
+            if rows > MOST_ROWS:
+                for start in range(0, rows, MOST_ROWS):
+                    part = slice(start, start + MOST_ROWS)
+                    self._bin(columns[part], [numbers[part] for numbers in answers])
+                return
+            for held, numbers in zip(self._held, (columns, *answers), strict=True):
+                held.append(numbers.tobytes())
+            self._held_rows += rows
 
-    def _hold(self, columns: Numbers, *answers: Numbers) -> None:
-        start, end = self._held_rows, self._held_rows + len(columns)
-        if end > MOST_ROWS:
-            self._bin()
-            start, end = 0, len(columns)
-        self._held[: columns.shape[1], start:end] = columns.T
-        for place, numbers in enumerate(answers, columns.shape[1]):
-            self._held[place, start:end] = numbers
-        self._held_rows = end
-
-    def _bin(self) -> None:
+    def _bin_held(self) -> None:
         """Look at the rows that are held, and hold none."""
-        *columns, values, lower, upper = self._held[:, : self._held_rows]
-        self._rows.inc(self._held_rows)
-        self._predictions.add(values)
-        self._widths.add(upper - lower)
-        for binned in self._binned:
-            binned.add(values if binned.place is None else columns[binned.place])
+        columns, *answers = (np.frombuffer(b"".join(held)) for held in self._held)
+        self._bin(columns.reshape(-1, self._width), answers)
+        for held in self._held:
+            held.clear()
         self._held_rows = 0
+
+    def _bin(self, columns: Numbers, answers: Sequence[Numbers]) -> None:
+        values, *ends = answers
+        self._rows.inc(len(values))
+        if self._predictions:
+            self._predictions.add(values)
+        if self._widths:
+            lower, upper = ends
+            self._widths.add(upper - lower)
+        by_column = np.ascontiguousarray(columns.T)
+        for binned in self._binned:
+            binned.add(values if binned.place is None else by_column[binned.place])
 
     def count(self) -> None:
         """Count the rows that were offered since the last time."""
         with self._lock:
             if self._held_rows:
-                self._bin()
+                self._bin_held()
             for binned in self._binned:
                 binned.count()
 

@@ -5,23 +5,26 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from predictor.contract import LOWER, UPPER, WARNINGS
+from predictor.bundle import Manifest
+from predictor.contract import LOWER, PROBABILITIES, UPPER, WARNINGS
+from predictor.serving.decoding.tensors import answers
 from predictor.serving.engine import Doubt, Prediction
 
 
 def answer(
-    version: str,
+    manifest: Manifest,
     prediction: Prediction,
     doubts: list[Doubt],
     listed: Callable[[NDArray[Any]], object],
 ) -> dict[str, object]:
     """Return the answer, with arrays as `listed` makes them; it has warnings only for doubts."""
-    body = {
-        "predictions": listed(prediction.values),
-        LOWER: listed(prediction.lower),
-        UPPER: listed(prediction.upper),
-        "model_version": version,
-    }
+    contract = manifest.contract
+    body: dict[str, object] = {"predictions": listed(answers(contract.target, prediction))}
+    if contract.target.classes:
+        body[PROBABILITIES] = listed(prediction.probabilities)
+    if contract.interval:
+        body[LOWER], body[UPPER] = listed(prediction.lower), listed(prediction.upper)
+    body["model_version"] = manifest.version
     if doubts:
         body[WARNINGS] = [
             {"row": doubt.row, "warning": doubt.warning.name, "message": doubt.warning.message}

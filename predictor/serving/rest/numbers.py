@@ -19,6 +19,11 @@ def json_array(array: NDArray[Any]) -> msgspec.Raw:
     return _joined(flat[start : start + PIECE].tolist() for start in range(0, len(flat), PIECE))
 
 
+def json_rows(array: NDArray[Any]) -> msgspec.Raw:
+    """Return an array's elements as JSON, each row of a matrix as an array of its own."""
+    return json_array(array) if array.ndim == 1 else json_list(array.tolist())
+
+
 def json_list(items: Sequence[object]) -> msgspec.Raw:
     """Return a list as JSON."""
     return _joined(items[start : start + PIECE] for start in range(0, len(items), PIECE))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import msgspec
@@ -14,11 +14,12 @@ from starlette.exceptions import HTTPException
 
 from predictor import __version__
 from predictor.bundle import Manifest
-from predictor.contract import LOWER, UPPER, WARNINGS, Target
+from predictor.contract import LOWER, PROBABILITIES, UPPER, WARNINGS, Contract
 from predictor.errors import InvalidInput
 from predictor.serving.backlog import Overloaded
 from predictor.serving.bundles.source import Origin, origin_of
 from predictor.serving.decoding.batch import Batch
+from predictor.serving.decoding.tensors import answers
 from predictor.serving.engine import Doubt, Prediction
 from predictor.serving.rest import http
 from predictor.serving.rest.numbers import json_list
@@ -65,15 +66,17 @@ class Models(BaseModel):
 
 
 class Provenance(BaseModel):
-    """What made a prediction, from which columns, and when (UTC).
-
-    `interval_coverage` is the share of rows that the intervals are made to hold.
-    """
+    """What made a prediction, from which columns, and when (UTC)."""
 
     model_version: str
     model_type: str
     prediction_timestamp: datetime
     features_used: list[str]
+
+
+class IntervalProvenance(Provenance):
+    """`interval_coverage` is the share of rows that the intervals are made to hold."""
+
     interval_coverage: float
 
 
@@ -155,7 +158,7 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
     contract, example = manifest.contract, manifest.golden.rows[0]
     row = row_schema(contract)
     rows = {"type": "array", "items": row, "minItems": 1, "maxItems": settings.max_rows}
-    one, many = _answers(contract.target)
+    one, many = _answers(contract)
 
     async def respond(
         request: Request, decode: Callable[[bytes], Batch], encode: _Encode
@@ -184,52 +187,65 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
         return await respond(request, service.rows.rows, _encode_many)
 
 
-def _predicted(target: Target) -> str:
-    return f"predicted_{target.name}"
+def _predicted(contract: Contract) -> str:
+    return f"predicted_{contract.target.name}"
 
 
 def _encode_one(manifest: Manifest, found: Prediction, doubts: list[Doubt]) -> bytes:
-    [prediction] = _predictions(manifest.contract.target, found, doubts)
+    [prediction] = _predictions(manifest.contract, found, doubts)
     return msgspec.json.encode(prediction | _provenance(manifest))
 
 
 def _encode_many(manifest: Manifest, found: Prediction, doubts: list[Doubt]) -> bytes:
-    predictions = _predictions(manifest.contract.target, found, doubts)
+    predictions = _predictions(manifest.contract, found, doubts)
     return msgspec.json.encode({"predictions": json_list(predictions)} | _provenance(manifest))
 
 
-def _predictions(target: Target, found: Prediction, doubts: list[Doubt]) -> list[dict[str, object]]:
+def _predictions(
+    contract: Contract, found: Prediction, doubts: list[Doubt]
+) -> list[dict[str, object]]:
     """Return each row's answer, with what may be wrong with it."""
-    name = _predicted(target)
     messages: list[list[str]] = [[] for _ in found.values]
     for doubt in doubts:
         messages[doubt.row].append(doubt.warning.message)
-    answers = (found.values.tolist(), found.lower.tolist(), found.upper.tolist(), messages)
-    return [
-        {name: value, LOWER: lower, UPPER: upper, WARNINGS: w, "prediction_id": str(uuid4())}
-        for value, lower, upper, w in zip(*answers, strict=True)
-    ]
+    fields: dict[str, list[Any]] = {_predicted(contract): answers(contract.target, found).tolist()}
+    if contract.interval:
+        fields |= {LOWER: found.lower.tolist(), UPPER: found.upper.tolist()}
+    if classes := contract.target.classes:
+        likely = found.probabilities.tolist()
+        fields[PROBABILITIES] = [dict(zip(classes, row, strict=True)) for row in likely]
+    fields[WARNINGS] = messages
+    rows = zip(*fields.values(), strict=True)
+    return [dict(zip(fields, row, strict=True)) | {"prediction_id": str(uuid4())} for row in rows]
 
 
-def _answers(target: Target) -> tuple[type[BaseModel], type[BaseModel]]:
+def _answers(contract: Contract) -> tuple[type[BaseModel], type[BaseModel]]:
     """Return the types of the answers to one row and to a list of rows."""
-    numbers = dict.fromkeys((_predicted(target), LOWER, UPPER), float)
-    fields: dict[str, Any] = {**numbers, WARNINGS: list[str], "prediction_id": str}
+    classes = contract.target.classes
+    fields: dict[str, Any] = {_predicted(contract): Literal[classes] if classes else float}
+    if contract.interval:
+        fields |= {LOWER: float, UPPER: float}
+    if classes:
+        fields[PROBABILITIES] = dict[str, float]
+    fields |= {WARNINGS: list[str], "prediction_id": str}
+    provenance = IntervalProvenance if contract.interval else Provenance
     prediction = create_model("Prediction", **fields)
-    one = create_model("Predicted", __base__=(prediction, Provenance))
+    one = create_model("Predicted", __base__=(prediction, provenance))
     predictions: Any = list[prediction]  # type: ignore[valid-type] # made a line above
-    many = create_model("PredictedBatch", __base__=Provenance, predictions=predictions)
+    many = create_model("PredictedBatch", __base__=provenance, predictions=predictions)
     return one, many
 
 
 def _provenance(manifest: Manifest) -> dict[str, object]:
-    return {
+    found = {
         "model_version": manifest.version,
         "model_type": manifest.type,
         "prediction_timestamp": datetime.now(UTC),
         "features_used": manifest.contract.names,
-        "interval_coverage": manifest.intervals.target,
     }
+    if manifest.contract.interval:
+        found["interval_coverage"] = manifest.intervals.target
+    return found
 
 
 def _body(schema: dict[str, object], example: object) -> dict[str, object]:

@@ -8,7 +8,7 @@ from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Doubt, Engine, Prediction
 from predictor.serving.rest.answers import answer
 from predictor.serving.rest.http import Request, Response
-from predictor.serving.rest.numbers import json_array
+from predictor.serving.rest.numbers import json_rows
 from predictor.serving.service import Service
 from predictor.serving.steps import Encode
 
@@ -32,5 +32,4 @@ def decode(service: Service, request: Request, engine: Engine) -> tuple[Batch, E
 
 
 def _encode(engine: Engine, prediction: Prediction, doubts: list[Doubt]) -> Response:
-    version = engine.manifest.version
-    return Response(msgspec.json.encode(answer(version, prediction, doubts, json_array)))
+    return Response(msgspec.json.encode(answer(engine.manifest, prediction, doubts, json_rows)))

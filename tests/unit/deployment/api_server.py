@@ -30,8 +30,10 @@ class ApiServer:
     url: str = ""
     answers: Answers = field(default_factory=dict)
     refusal: tuple[int, str] | None = None
+    asked: list[str] = field(default_factory=list)
 
     def answer(self, target: str) -> tuple[int, bytes]:
+        self.asked.append(urlsplit(target).path)
         if self.refusal:
             return self.refusal[0], self.refusal[1].encode()
         url = urlsplit(target)

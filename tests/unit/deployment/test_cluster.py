@@ -7,6 +7,7 @@ from predictor.deployment import cluster as cluster_module
 from predictor.deployment.cluster import Cluster, connect
 from predictor.deployment.found import Found
 from predictor.errors import DeploymentError, UnreachableClusterError
+from tests import deployer
 from tests.unit.deployment.api_server import NAMESPACE, ApiServer, scene
 from tests.unit.deployment.test_rollout import SERVICE
 
@@ -37,6 +38,22 @@ def test_without_kserve_nothing_of_it_is_asked_for(api: ApiServer, cluster: Clus
 
 def test_a_release_that_is_not_there_is_nothing(cluster: Cluster) -> None:
     assert cluster.look("energy") == Found()
+
+
+def test_the_account_of_ci_may_read_all_that_is_asked_for(api: ApiServer, cluster: Cluster) -> None:
+    api.answers = scene("complete")
+    found = cluster.look("energy")
+    cluster.log(found.pods[0].metadata.name, "kserve-container", is_previous=False)
+    allowed, refused = deployer.allowed(), []
+    for path in api.asked:
+        above, _, below = path.partition(f"/namespaces/{NAMESPACE}/")
+        group = above.split("/")[2] if above.startswith("/apis/") else ""
+        resource, *name = below.split("/")
+        verb, part = ("get", f"/{name[1]}" if name[1:] else "") if name else ("list", "")
+        if verb not in allowed.get((group, resource + part), set()):
+            refused.append(path)
+    assert len(set(api.asked)) == 7
+    assert refused == []
 
 
 def test_the_namespace_is_the_contexts_unless_another_is_named(cluster: Cluster) -> None:

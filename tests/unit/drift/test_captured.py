@@ -172,7 +172,10 @@ def test_a_bad_value_is_named_by_line_row_and_column(
     ("line", "sentence"),
     [
         (event("explanation", {}), "line 1: got the type .*, expected org.kubeflow"),
-        (event("response", {"predictions": ["a"]}), "line 1: Expected `float`, got `str`"),
+        (
+            event("response", {"predictions": ["a"]}),
+            'line 1: got the prediction "a", expected a number',
+        ),
         (
             event("response", {"outputs": [{"name": "usage_kwh", "shape": [1], "data": ["a"]}]}),
             'line 1: got the prediction "a", expected a number',

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from predictor import bundle
+from predictor.contract import Column, Contract, Target
 from predictor.serving.backlog import (
     EXPECTED_SHARE,
     FIRST_SECONDS_PER_BYTE,
@@ -40,9 +41,8 @@ class Model:
     fails: Callable[[list[int]], bool] = lambda _: False
     runs: list[list[int]] = field(default_factory=list)
 
-    manifest = SimpleNamespace(
-        name="model", contract=SimpleNamespace(names=("number",), warnings=()), profile=None
-    )
+    contract = Contract((Column("number", "FP64", "", ""),), Target("target", "", ""))
+    manifest = SimpleNamespace(name="model", contract=contract, profile=None)
 
     def doubts(self, _prediction: Prediction) -> list[Doubt]:
         return []

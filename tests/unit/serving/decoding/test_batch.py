@@ -115,6 +115,8 @@ def number(random: Random, column: Column) -> float:
 
 def takes(column: Column, value: float) -> bool:
     """Tell whether a column takes a number as itself; one of BYTES is a label's code."""
+    if math.isnan(value):
+        return column.optional
     if column.datatype == "BYTES":
         return value in column.labels.values()
     try:

@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Histogram
 from prometheus_client.samples import Sample
 
 from predictor.bundle import Manifest
+from predictor.contract import Column, Contract, RowWarning, Target
 from predictor.profile import Bins, Profile
 from predictor.serving import metrics
 from predictor.serving.observability.meter import MOST_ROWS, Meter
@@ -27,7 +28,11 @@ TARGET = Bins("usage", (), (3.0,), ("≤ 3", "> 3"), (60, 40), 0.5)
 
 def manifest(name: str, *bins: Bins) -> Manifest:
     profile = Profile(rows=100, window_rows=10, bins=bins) if bins else None
-    contract = SimpleNamespace(names=("load",), warnings=(SimpleNamespace(name="odd"),))
+    contract = Contract(
+        (Column("load", "FP64", "kW", ""),),
+        Target("usage", "kWh", ""),
+        (RowWarning("odd", "is odd"),),
+    )
     return cast(Manifest, SimpleNamespace(name=name, contract=contract, profile=profile))
 
 
@@ -56,10 +61,11 @@ def rows_in_bins(model_name: str, column: str) -> dict[str, float]:
 
 def test_rows_are_counted_in_the_bins_of_their_columns_and_of_what_was_predicted() -> None:
     meter = Meter(manifest("binned", COLUMN, TARGET))
-    meter.offer(np.array([[0.0], [5.0], [6.0]]), *answers(np.array([1.0, 3.5, 4.0])))
-    meter.offer(np.array([[0.0]]), *answers(np.array([3.0])))
+    meter.offer(np.array([[0.0], [5.0], [6.0]]), answers(np.array([1.0, 3.5, 4.0])))
+    meter.offer(np.array([[0.0]]), answers(np.array([3.0])))
     assert rows_in_bins("binned", "load") == {"none": 0, "≤ 5": 0, "> 5": 0}
     meter.count()
+    metrics.count()
     assert rows_in_bins("binned", "load") == {"none": 2, "≤ 5": 1, "> 5": 1}
     assert rows_in_bins("binned", "usage") == {"≤ 3": 2, "> 3": 2}
     assert value("predictor_rows_total", "binned") == 4
@@ -87,11 +93,14 @@ def test_bins_of_a_model_that_was_have_no_reference_and_common_ones_keep_theirs(
 
 def test_many_rows_are_counted_without_waiting_for_a_scrape() -> None:
     meter = Meter(manifest("many", COLUMN))
-    meter.offer(np.zeros((2 * MOST_ROWS + 7, 1)), *answers(np.ones(2 * MOST_ROWS + 7)))
-    assert value("predictor_rows_total", "many") == 2 * MOST_ROWS
-    meter.count()
+    meter.offer(np.zeros((2 * MOST_ROWS + 7, 1)), answers(np.ones(2 * MOST_ROWS + 7)))
     assert value("predictor_rows_total", "many") == 2 * MOST_ROWS + 7
-    assert rows_in_bins("many", "load") == {"none": 2 * MOST_ROWS + 7, "≤ 5": 0, "> 5": 0}
+    for _ in range(MOST_ROWS // 8 + 1):
+        meter.offer(np.zeros((8, 1)), answers(np.ones(8)))
+    assert value("predictor_rows_total", "many") == 3 * MOST_ROWS + 7
+    meter.count()
+    assert value("predictor_rows_total", "many") == 3 * MOST_ROWS + 15
+    assert rows_in_bins("many", "load") == {"none": 3 * MOST_ROWS + 15, "≤ 5": 0, "> 5": 0}
 
 
 def test_no_row_is_lost_or_counted_twice_between_threads() -> None:
@@ -100,7 +109,7 @@ def test_no_row_is_lost_or_counted_twice_between_threads() -> None:
 
     def work() -> None:
         for number in range(500):
-            meter.offer(batch, *answered)
+            meter.offer(batch, answered)
             if number % 50 == 0:
                 meter.count()
 
