@@ -5,7 +5,10 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from predictor import bundle, experiment
 from predictor.bundle import SIGNATURE, Manifest
@@ -80,7 +83,7 @@ def generate(  # noqa: PLR0913 - each is one flag of the command
     manifest, content = _bundle(found, path.parent)
     service = Service(found, manifest, chosen, api_title, api_version)
     made = files.generate(service, content)
-    listed = files.manifest_of(service, path.read_bytes(), made)
+    listed = files.manifest_of(service, files.source_of(found, path), made)
     change = folder.write(output, made, listed, is_forced=force)
     return Generated(output, listed, change, f"manifests/{service.release}.yaml" in made)
 
@@ -98,12 +101,24 @@ def _bundle(found: Experiment, beside: Path) -> tuple[Manifest, dict[str, bytes]
         except MissingBundleError as error:
             message = f"model_path is {found.model_path}, but there is no bundle there"
             raise ExperimentError(message) from error
+    if not (beside / found.model_path).exists():
+        message = f"model_path is {found.model_path}, but there is no such file in {beside}"
+        raise ExperimentError(message)
     from predictor.training import imported  # type: ignore[attr-defined, unused-ignore]
 
-    trained = imported.bundle_of(found, beside)
+    dated = found if found.created else msgspec.structs.replace(found, created=_day(found, beside))
+    trained = imported.bundle_of(dated, beside)
     with tempfile.TemporaryDirectory() as scratch:
         bundle.write(Path(scratch, "bundle"), trained.manifest, trained.files)
         return _read(Path(scratch, "bundle"))
+
+
+def _day(found: Experiment, beside: Path) -> str:
+    """Return when the model was made, for want of a word on it: so that each run says the same."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    model = beside / found.model_path
+    seconds = int(epoch) if epoch.isdecimal() else int(model.stat().st_mtime)
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _read(path: Path) -> tuple[Manifest, dict[str, bytes]]:

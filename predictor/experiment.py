@@ -69,18 +69,6 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     contacts: tuple[str, ...] = ()
 
 
-def read(path: Path) -> Experiment:
-    """Return the experiment of a file; raises ExperimentError, saying what to do."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Experiment)
-    except OSError as error:
-        message = f"{path}: {error.strerror}; expected the {FILE} that a team hands over"
-        raise ExperimentError(message) from error
-    except JSON_ERRORS as error:
-        message = f"{path} is no experiment manifest: {_said(str(error))}"
-        raise ExperimentError(message) from error
-
-
 # What msgspec says, and what is to be done.
 SAYINGS = (
     (
@@ -105,3 +93,15 @@ def _said(sentence: str) -> str:
         if re.fullmatch(said, sentence):
             return re.sub(said, friendly, sentence)
     return sentence
+
+
+def read(path: Path) -> Experiment:
+    """Return the experiment of a file; raises ExperimentError, saying what to do."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Experiment)
+    except OSError as error:
+        message = f"{path}: {error.strerror}; expected the {FILE} that a team hands over"
+        raise ExperimentError(message) from error
+    except JSON_ERRORS as error:
+        message = f"{path} is no experiment manifest: {_said(str(error))}"
+        raise ExperimentError(message) from error

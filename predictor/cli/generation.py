@@ -54,6 +54,8 @@ def add(commands: Commands) -> None:
 def _generate(options: argparse.Namespace) -> int:
     from predictor import agent
 
+    # What reads a model that is no bundle comes with training.
+    options.needs = "pip install 'energy-predictor[generate,train,sklearn]'"
     generated = agent.generate(
         options.experiment,
         options.output,

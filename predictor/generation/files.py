@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 
 import msgspec
 
 from predictor import __version__
 from predictor.bundle import MANIFEST
-from predictor.experiment import FILE as EXPERIMENT_FILE
+from predictor.experiment import Experiment
 from predictor.generation import packaged, rendering, schemas, settings, text, wheel
 from predictor.generation.service import Service
 
@@ -76,12 +77,18 @@ def generate(service: Service, bundle: Mapping[str, bytes]) -> Files:
     return dict(sorted(files.items()))
 
 
-def manifest_of(service: Service, source: bytes, files: Mapping[str, bytes]) -> DeploymentManifest:
-    """Return the deployment's manifest; `source` is the experiment's."""
-    model, experiment = service.manifest, service.experiment
+def source_of(experiment: Experiment, path: Path) -> Source:
+    """Return what is told of the manifest at `path` that an experiment was read from."""
+    content = path.read_bytes()
+    return Source(path.name, digest(content), experiment.name, experiment.experiment_id)
+
+
+def manifest_of(service: Service, source: Source, files: Mapping[str, bytes]) -> DeploymentManifest:
+    """Return the deployment's manifest."""
+    model = service.manifest
     return DeploymentManifest(
         generator=Generator("energy-predictor", __version__),
-        source=Source(EXPERIMENT_FILE, digest(source), experiment.name, experiment.experiment_id),
+        source=source,
         model=Model(model.name, model.version, model.type, model.created, model.versions),
         api_title=service.title,
         api_version=service.version,

@@ -38,15 +38,19 @@ def attribute(name: str) -> str:
 def described(column: Column) -> str:
     """Return a column's description with its unit, on one line."""
     text = " ".join(column.description.split())
-    return f"{text} ({column.unit})" if column.unit else text
+    return f"{text} ({column.unit})" if text and column.unit else text or column.unit
 
 
 def _field(column: Column) -> str:
     name = attribute(column.name)
-    rules = [*_limits(column), f"description={described(column)!r}"]
+    rules = _limits(column)
+    if described(column):
+        rules.append(f"description={described(column)!r}")
     if name != column.name:
         rules.append(f"alias={column.name!r}")
     nothing, default = (" | None", " = None") if column.optional else ("", "")
+    if not rules:
+        return f"{name}: {_kind(column)}{nothing}{default}"
     parts = [f"{_kind(column)}{nothing}", f"Field({', '.join(rules)})"]
     lines = "".join(f"\n{INDENT * 2}{part}," for part in parts)
     return f"{name}: Annotated[{lines}\n{INDENT}]{default}"

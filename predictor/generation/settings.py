@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, TypeAlias, get_type_hints
 
 import msgspec
+import yaml  # noqa: F401 - by which msgspec reads YAML, and says less when it is not there
 
 from predictor.errors import SettingsError
 

@@ -1,16 +1,22 @@
 """From a handed-over manifest to a folder, by the command and by the call."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import pytest
 
-from predictor import cli, experiment
+from predictor import cli, experiment, training
 from predictor.agent import run_deployment_agent
 from predictor.errors import BundleError, ExperimentError, PredictorError
+from predictor.experiment import Experiment
 from predictor.generation.files import DEPLOYMENT_MANIFEST, DeploymentManifest, digest
 from predictor.training.pipeline import Trained
+from tests.paths import ROOT
 from tests.unit.generation.conftest import change
 
 pytestmark = pytest.mark.usefixtures("no_helm")
@@ -148,3 +154,55 @@ def test_a_damaged_bundle_is_not_deployed(experiment_path: Path, tmp_path: Path)
 def test_a_title_is_one_line(experiment_path: Path, tmp_path: Path, title: str) -> None:
     with pytest.raises(PredictorError, match=r"the API's title is .*, expected one line of text"):
         run_deployment_agent(experiment_path, api_title=title, output=tmp_path / "out")
+
+
+def test_a_model_of_another_kind_is_made_a_bundle_that_says_the_same_each_time(
+    experiment_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained
+) -> None:
+    """How a bundle is made of it has tests of its own."""
+    asked: list[Experiment] = []
+
+    def bundle_of(found: Experiment, folder: Path) -> Trained:
+        assert folder == experiment_path.parent
+        asked.append(found)
+        dated = msgspec.structs.replace(trained.manifest, created=found.created)
+        return Trained(dated, trained.files)
+
+    module = ModuleType("predictor.training.imported")
+    module.bundle_of = bundle_of  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(training, "imported", module, raising=False)
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    model = experiment_path.parent / "model.json"
+    model.touch()
+    os.utime(model, (1_700_000_000, 1_700_000_000))
+    change(experiment_path, model_type="xgboost", model_path="model.json")
+    _, first = run_deployment_agent(experiment_path, output=tmp_path / "out")
+    _, second = run_deployment_agent(experiment_path, output=tmp_path / "out")
+    assert first == second
+    assert {found.created for found in asked} == {"2023-11-14T22:13:20+00:00"}
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    _, third = run_deployment_agent(experiment_path, output=tmp_path / "out")
+    assert third.model.created == "1970-01-01T00:00:00+00:00"
+    change(experiment_path, created="2026-01-02T03:04:05+00:00")
+    _, fourth = run_deployment_agent(experiment_path, output=tmp_path / "out")
+    assert fourth.model.created == "2026-01-02T03:04:05+00:00"
+
+
+def test_a_model_that_is_not_there_is_said(experiment_path: Path, tmp_path: Path) -> None:
+    change(experiment_path, model_type="onnx", model_path="none.onnx")
+    with pytest.raises(
+        ExperimentError, match=r"model_path is none\.onnx, but there is no such file"
+    ):
+        run_deployment_agent(experiment_path, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_its_library_the_extra_to_install_is_named() -> None:
+    without = "import sys; sys.modules['yaml'] = None; from predictor.cli import main; "
+    command = f"{without} sys.exit(main(['generate', 'experiment_manifest.json']))"
+    found = subprocess.run(
+        [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    said = "predictor: yaml is not installed: pip install 'energy-predictor[generate]'\n"
+    assert (found.returncode, found.stderr) == (1, said)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from predictor.bundle import Manifest
 from predictor.errors import ExperimentError
 from predictor.generation import rendering
-from predictor.generation.files import digest, manifest_of
+from predictor.generation.files import digest, manifest_of, source_of
 from tests.golden.made import FOLDERS, every_file, made, service
 from tests.paths import CHART
 
@@ -65,9 +65,10 @@ def test_no_template_has_a_word_left(folder: Path) -> None:
 @each
 def test_the_deployments_manifest_lists_every_file_with_its_digest(folder: Path) -> None:
     files = every_file(folder)
-    listed = manifest_of(service(folder), b"{}", files)
+    path = folder / "experiment_manifest.json"
+    listed = manifest_of(service(folder), source_of(service(folder).experiment, path), files)
     assert listed.files == {name: digest(content) for name, content in files.items()}
-    assert listed.source.sha256 == digest(b"{}")
+    assert listed.source.sha256 == digest(path.read_bytes())
     assert {"requirements.txt", "tests/test_service.py", "chart/Chart.yaml"} <= set(listed.files)
 
 
