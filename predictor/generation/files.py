@@ -8,6 +8,7 @@ import msgspec
 
 from predictor import __version__
 from predictor.bundle import MANIFEST
+from predictor.contract import Contract
 from predictor.experiment import Experiment
 from predictor.generation import packaged, rendering, schemas, settings, text, wheel
 from predictor.generation.service import Service
@@ -120,15 +121,7 @@ def _own(service: Service, words: dict[str, str]) -> Files:
         "tests/conftest.py": "conftest.py",
     }
     files = {path: text.fill(name, words) for path, name in places.items()}
-    files["service.py"] = text.fill(
-        "service.py",
-        words
-        | {
-            "row": schemas.row(contract),
-            "prediction": schemas.prediction(contract),
-            "coverage": "    interval_coverage: float\n" if contract.interval else "",
-        },
-    )
+    files["service.py"] = text.fill("service.py", words | _types(contract))
     files["tests/test_service.py"] = text.fill(
         "test_service.py",
         words
@@ -139,6 +132,20 @@ def _own(service: Service, words: dict[str, str]) -> Files:
         },
     )
     return files
+
+
+def _types(contract: Contract) -> dict[str, str]:
+    """Return what is filled into service.py of a contract."""
+    row, prediction = schemas.row(contract), schemas.prediction(contract)
+    typing = schemas.used(row + prediction, ["Annotated", "Literal"])
+    field = schemas.used(row, ["Field"])
+    return {
+        "row": row,
+        "prediction": prediction,
+        "coverage": "    interval_coverage: float\n" if contract.interval else "",
+        "typing": f"from typing import {typing}\n" if typing else "",
+        "pydantic": f"BaseModel, ConfigDict{', ' if field else ''}{field}",
+    }
 
 
 def _locked() -> Files:

@@ -2,6 +2,7 @@
 
 import builtins
 import keyword
+from collections.abc import Iterable
 
 from predictor.contract import LARGEST, Column, Contract
 
@@ -27,6 +28,11 @@ def prediction(contract: Contract) -> str:
     if contract.interval:
         fields += ["lower: float", "upper: float"]
     return "\n".join(INDENT + field for field in fields)
+
+
+def used(source: str, names: Iterable[str]) -> str:
+    """Return those of some names that a source has a use for, as an import lists them."""
+    return ", ".join(name for name in names if f"{name}[" in source or f"{name}(" in source)
 
 
 def attribute(name: str) -> str:
@@ -71,4 +77,9 @@ def _limits(column: Column) -> list[str]:
     if column.labels:
         return []
     limits = {"ge": column.minimum, "le": column.maximum}
-    return [f"{name}={limit:.17g}" for name, limit in limits.items() if abs(limit) != LARGEST]
+    return [f"{name}={_number(limit)}" for name, limit in limits.items() if abs(limit) != LARGEST]
+
+
+def _number(value: float) -> str:
+    """Return a number as Python has it, and a whole one without what makes it a float."""
+    return repr(value).removesuffix(".0")

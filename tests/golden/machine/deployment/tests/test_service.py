@@ -10,12 +10,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-
 from conftest import FOLDER, Service
 
 COLUMNS = ["class","temperature","model_year","float"]
 TARGET = "failure"
-CLASSES = ['no', 'yes']
+CLASSES: list[str] = ['no', 'yes']
 # As a share of the largest prediction: the order in which a build adds the leaves.
 TOLERANCE = 1e-9
 

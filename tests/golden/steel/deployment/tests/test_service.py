@@ -10,12 +10,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-
 from conftest import FOLDER, Service
 
 COLUMNS = ["lagging_reactive_power","leading_reactive_power","co2","lagging_power_factor","leading_power_factor","nsm","day_of_week","load_type"]
 TARGET = "usage_kwh"
-CLASSES = []
+CLASSES: list[str] = []
 # As a share of the largest prediction: the order in which a build adds the leaves.
 TOLERANCE = 1e-9
 
