@@ -21,7 +21,7 @@ named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an im
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test format fuzz chart-test closed-loop stack-test scan secrets e2e stack verify dashboards \
-	dashboard-images manifests benchmark metering soak under-fire model-card proto lock wheel image image-test \
+	dashboard-images manifests benchmark metering soak under-fire model-card proto schema lock wheel image image-test \
 	image-size sbom clean
 
 help: ## Show what can be made
@@ -72,8 +72,8 @@ scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile a
 secrets: $(VENV)/.dev $(SCAN)/.ready ## Look for secrets in what is staged, as a hook before a commit
 	PATH="$(abspath $(SCAN)/code/bin):$$PATH" $(BIN)/python -m tests.scan.staged
 
-e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has
-	$(BIN)/pytest $(E2E) --image $(IMAGE)
+e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has, and those of GENERATED
+	$(BIN)/pytest $(E2E) --image $(IMAGE) $(GENERATED:%=--generated %)
 
 dashboards: $(VENV)/.dev ## Write the chart's dashboards from charts/dashboards
 	$(BIN)/python -m charts.dashboards
@@ -106,6 +106,10 @@ model-card: $(VENV)/.dev ## Train every track and write the figures into docs/mo
 proto: $(VENV)/.dev ## Write the Python of Protobuf's messages anew from the .proto files
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \
 		predictor/parts.proto predictor/serving/grpc/inference.proto
+
+schema: $(VENV)/.dev ## Write the JSON schema of experiment_manifest.json anew
+	$(BIN)/python -c 'from predictor import experiment; print(experiment.schema(), end="")' \
+		> docs/reference/experiment_manifest.schema.json
 
 lock: $(VENV)/.dev ## Write requirements/ anew from pyproject.toml
 	requirements/lock $(BIN)/uv

@@ -104,7 +104,7 @@ def _bundle(found: Experiment, beside: Path) -> tuple[Manifest, dict[str, bytes]
     if not (beside / found.model_path).exists():
         message = f"model_path is {found.model_path}, but there is no such file in {beside}"
         raise ExperimentError(message)
-    from predictor.training import imported  # type: ignore[attr-defined, unused-ignore]
+    from predictor.training import imported
 
     dated = found if found.created else msgspec.structs.replace(found, created=_day(found, beside))
     trained = imported.bundle_of(dated, beside)

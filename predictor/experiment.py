@@ -9,10 +9,20 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from predictor.contract import Name
+from predictor.bundle import Manifest
+from predictor.contract import LARGEST, Column, Name, Target
 from predictor.errors import JSON_ERRORS, ExperimentError
 
 FILE = "experiment_manifest.json"
+
+# A boolean is a whole number with these names.
+TRUTH = {"false": 0, "true": 1}
+# The model of a bundle that was trained here, among its scores.
+SERVED = "stack"
+
+Type = Literal["number", "integer", "boolean", "category"]
+TYPES: dict[str, Type] = {"FP64": "number", "INT64": "integer", "BYTES": "category"}
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 ModelType = Literal["bundle", "onnx", "xgboost", "lightgbm", "catboost", "sklearn"]
 
@@ -25,7 +35,7 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     model's own name of it, where that is another.
     """
 
-    type: Literal["number", "integer", "boolean", "category"]
+    type: Type
     unit: str = ""
     description: str = ""
     minimum: float | None = None
@@ -105,3 +115,86 @@ def read(path: Path) -> Experiment:
     except JSON_ERRORS as error:
         message = f"{path} is no experiment manifest: {_said(str(error))}"
         raise ExperimentError(message) from error
+
+
+def beside(bundle: Path) -> Path:
+    """Return where training writes the experiment of a bundle's folder: next to it, by its name.
+
+    In the folder it would be a file that the bundle does not name, and under FILE alone it would
+    replace another bundle's.
+    """
+    folder = bundle.resolve()
+    return folder.with_name(f"{folder.name}.{FILE}")
+
+
+def write(path: Path, experiment: Experiment) -> None:
+    """Write an experiment to a file; raises ExperimentError when it cannot be."""
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(experiment), indent=2) + b"\n")
+    except OSError as error:
+        message = f"cannot write {path}: {error.strerror}"
+        raise ExperimentError(message) from error
+
+
+def schema() -> str:
+    """Return the JSON schema of the file, as it is published in docs/reference."""
+    found = {"$schema": DIALECT, "title": FILE} | msgspec.json.schema(Experiment)
+    text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    # The end of a text has another name in a JSON schema, and docstrings are indented.
+    return text.replace("\\\\Z", "$").replace("\\n    ", "\\n") + "\n"
+
+
+def of_bundle(manifest: Manifest, model_path: str) -> Experiment:
+    """Return the experiment whose model is a bundle, which is at `model_path`."""
+    contract = manifest.contract
+    return Experiment(
+        name=manifest.name,
+        model_path=model_path,
+        model_type="bundle",
+        input_schema={column.name: input_of(column) for column in contract.columns},
+        target=output_of(contract.target),
+        metrics=manifest.metrics or _metrics(manifest),
+        experiment_id=manifest.version,
+        created=manifest.created,
+    )
+
+
+def _metrics(manifest: Manifest) -> dict[str, float]:
+    """Return the errors of the model that is served, by protocol."""
+    return {
+        f"{protocol} {name}": value
+        for protocol, scores in manifest.scores.items()
+        for name, value in msgspec.structs.asdict(scores[SERVED]).items()
+        if name != "rows" and value is not None
+    }
+
+
+def input_of(column: Column) -> Input:
+    """Return what a schema says of a contract's column; names of whole numbers are left out."""
+    is_boolean = column.datatype == "INT64" and column.labels == TRUTH
+    has_range = column.datatype != "BYTES" and not is_boolean
+    return Input(
+        type="boolean" if is_boolean else TYPES[column.datatype],
+        unit=column.unit,
+        description=column.description,
+        minimum=_limit(column.minimum) if has_range else None,
+        maximum=_limit(column.maximum) if has_range else None,
+        categories=tuple(column.names) if column.datatype == "BYTES" else (),
+        optional=column.optional,
+    )
+
+
+def output_of(target: Target) -> Output:
+    """Return what an experiment says of a contract's target."""
+    return Output(
+        name=target.name,
+        unit=target.unit,
+        description=target.description,
+        minimum=_limit(target.minimum),
+        maximum=_limit(target.maximum),
+        classes=target.classes,
+    )
+
+
+def _limit(value: float) -> float | None:
+    return None if abs(value) == LARGEST else value

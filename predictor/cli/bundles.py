@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predictor import bundle, contract, signature
+from predictor import bundle, contract, experiment, signature
 from predictor.cli import arguments
 from predictor.cli.arguments import Commands
 from predictor.errors import SettingsError
@@ -96,8 +96,12 @@ def _train(options: argparse.Namespace) -> None:
     with Progress(pipeline.steps(data, plan)) as progress:
         trained = pipeline.train(data, plan, progress.step)
     bundle.write(options.output, trained.manifest, trained.files, sign)
+    beside = experiment.beside(options.output)
+    experiment.write(beside, experiment.of_bundle(trained.manifest, options.output.resolve().name))
     print(_summary(trained.manifest))
-    print(f"wrote {options.output}, version {trained.manifest.version}")
+    print(
+        f"wrote {options.output}, version {trained.manifest.version}, and {beside.name} beside it"
+    )
     if log:
         print(log(options.output))
 

@@ -73,12 +73,22 @@ def _of_group(values: NDArray[np.float64], code: Var) -> Var:
 
 def sum_of_leaves(matrix: Var, forest: Forest) -> Var:
     """Return the sum of the leaves, float64 (n, 1): thresholds, leaves and sum are double."""
-    nodes, roots = _joined([_with_a_root(tree) for tree in forest.trees])
+    return sums_of_leaves(matrix, [forest], takes_missing=False)
+
+
+def sums_of_leaves(matrix: Var, forests: list[Forest], *, takes_missing: bool) -> Var:
+    """Return the sum of each forest's leaves, float64 (n, forests), as `sum_of_leaves` does.
+
+    NaN takes each node's own way if the graph `takes_missing`.
+    """
+    trees = [_with_a_root(tree) for forest in forests for tree in forest.trees]
+    targets = [t for t, forest in enumerate(forests) for tree in forest.trees for _ in tree.leaves]
+    nodes, roots = _joined(trees)
     return ml.tree_ensemble(
         op.cast(matrix, to=np.float64),
         aggregate_function=SUM,
         post_transform=NO_TRANSFORM,
-        n_targets=1,
+        n_targets=len(forests),
         tree_roots=roots,
         nodes_featureids=nodes.features,
         nodes_splits=np.array(nodes.thresholds, np.float64),
@@ -87,14 +97,17 @@ def sum_of_leaves(matrix: Var, forest: Forest) -> Var:
         nodes_truenodeids=[max(child, ~child) for child in nodes.left],
         nodes_falseleafs=[int(child < 0) for child in nodes.right],
         nodes_falsenodeids=[max(child, ~child) for child in nodes.right],
-        leaf_targetids=[0] * len(nodes.leaves),
+        leaf_targetids=targets,
         leaf_weights=np.array(nodes.leaves, np.float64),
+        nodes_missing_value_tracks_true=list(map(int, nodes.missing_left))
+        if takes_missing
+        else None,
     )
 
 
 def _with_a_root(tree: Tree) -> Tree:
     """Give a tree of one leaf the inner node that the operator asks for."""
-    return tree if tree.features else Tree([0], [np.float32(0)], [~0], [~0], tree.leaves)
+    return tree if tree.features else Tree([0], [0.0], [~0], [~0], tree.leaves, [False])
 
 
 def _joined(trees: list[Tree]) -> tuple[Tree, list[int]]:
@@ -108,4 +121,5 @@ def _joined(trees: list[Tree]) -> tuple[Tree, list[int]]:
         nodes.features.extend(tree.features)
         nodes.thresholds.extend(tree.thresholds)
         nodes.leaves.extend(tree.leaves)
+        nodes.missing_left.extend(tree.missing_left)
     return nodes, roots

@@ -144,7 +144,7 @@ def _manifest(
         version=bundle.version_of(contract, served.graph),
         type=TYPE,
         track=plan.track.name,
-        created=_now(),
+        created=now(),
         contract=contract,
         files={bundle.MODEL: bundle.digest(served.graph)},
         data=_data(dataset),
@@ -215,7 +215,7 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _now() -> str:
+def now() -> str:
     """Return the time, or the one that a reproducible build sets (reproducible-builds.org)."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)

@@ -15,6 +15,13 @@ RENDERINGS = {"kserve": {}, "deployment": {"kserve.enabled": "false"}}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--image", required=True, help="the server's image, which the nodes have")
+    parser.addoption(
+        "--generated",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="what `predictor generate` made, whose image the nodes have",
+    )
 
 
 @pytest.fixture(scope="session")

@@ -40,12 +40,12 @@ def running(folder: Path, **settings: str) -> Iterator[Server]:
         subprocess.Popen(command, env=environment, stderr=log) as process,
     ):
         try:
-            yield Server(*_addresses(process, Path(log.name)), process, Path(log.name))
+            yield Server(*addresses(process, Path(log.name)), process, Path(log.name))
         finally:
             process.terminate()
 
 
-def _addresses(process: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
+def addresses(process: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
     """Return where a server listens for HTTP and for gRPC, as soon as it says so."""
     said = re.compile(r'serving \w+ \w+ of .* on (https?://\S+), gRPC on ([^\s"]+)')
     deadline = time.monotonic() + START_SECONDS

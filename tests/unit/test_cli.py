@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from predictor import bundle, cli
+from predictor import bundle, cli, experiment
 from predictor.training import parity
 from predictor.training.tracks import TRACKS
 from tests.keys import key_pair
@@ -22,6 +22,8 @@ def test_train_writes_a_bundle_and_prints_its_scores(
     assert "last 20 % by time" in shown.out
     assert "144/144 served model" in shown.err
     assert bundle.read(tmp_path / "bundle").manifest.data.rows == 400
+    given = experiment.read(tmp_path / "bundle.experiment_manifest.json")
+    assert (given.model_type, given.model_path) == ("bundle", "bundle")
 
 
 def test_an_error_is_one_sentence_and_an_exit_code(

@@ -26,27 +26,31 @@ class Tree:
     """Inner nodes as parallel lists, the root first; a row goes left when `x <= threshold`.
 
     A child c >= 0 is the inner node c; a child c < 0 is the leaf ~c, of value `leaves[~c]`. A tree
-    of one leaf has no inner node.
+    of one leaf has no inner node. `missing_left` tells the way of NaN, where a tree was fitted to
+    take it; it is empty where NaN is no value.
     """
 
     features: list[int] = field(default_factory=list)
-    thresholds: list[np.float32] = field(default_factory=list)
+    thresholds: list[np.float32 | float] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
     right: list[int] = field(default_factory=list)
     leaves: list[float] = field(default_factory=list)
+    missing_left: list[bool] = field(default_factory=list)
 
-    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    def predict(self, matrix: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the leaf, (n,), in which each row ends."""
         leaves = np.array(self.leaves, np.float64)
         if not self.features:
             return np.full(len(matrix), leaves[0])
-        features, thresholds = np.array(self.features), np.array(self.thresholds, np.float32)
+        features, thresholds = np.array(self.features), np.array(self.thresholds, np.float64)
+        missing_left = np.array(self.missing_left or [False] * len(features))
         children = np.array([self.right, self.left])
         place = np.zeros(len(matrix), np.intp)
         moving = np.arange(len(matrix))
         while moving.size:
             node = place[moving]
-            goes_left = matrix[moving, features[node]] <= thresholds[node]
+            values = matrix[moving, features[node]]
+            goes_left = (values <= thresholds[node]) | (np.isnan(values) & missing_left[node])
             place[moving] = children[goes_left.astype(np.intp), node]
             moving = moving[place[moving] >= 0]
         return leaves[~place]
@@ -59,7 +63,7 @@ class Forest:
     trees: list[Tree]
     bias: float = 0.0
 
-    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    def predict(self, matrix: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the sum of the leaves, (n,), without any library: the judge of the graph."""
         total = np.full(len(matrix), self.bias, np.float64)
         for tree in self.trees:
@@ -76,10 +80,10 @@ def from_xgboost(booster: xgboost.Booster) -> Forest:
     """Return the trees of a booster with one output and numeric features."""
     learner = json.loads(booster.save_raw("json"))["learner"]
     bias = float(learner["learner_model_param"]["base_score"].strip("[]"))
-    return Forest([_xgboost_tree(t) for t in learner["gradient_booster"]["model"]["trees"]], bias)
+    return Forest([xgboost_tree(t) for t in learner["gradient_booster"]["model"]["trees"]], bias)
 
 
-def _xgboost_tree(dump: Dump) -> Tree:
+def xgboost_tree(dump: Dump) -> Tree:
     """Renumber XGBoost's nodes, which hold inner nodes and leaves in one list."""
     tree, renumbered = Tree(), {}
     for node, condition in enumerate(dump["split_conditions"]):
@@ -90,6 +94,7 @@ def _xgboost_tree(dump: Dump) -> Tree:
             renumbered[node] = len(tree.features)
             tree.features.append(dump["split_indices"][node])
             tree.thresholds.append(_before(np.float32(condition)))
+            tree.missing_left.append(bool(dump["default_left"][node]))
     inner = [node for node, number in renumbered.items() if number >= 0]
     tree.left.extend(renumbered[dump["left_children"][node]] for node in inner)
     tree.right.extend(renumbered[dump["right_children"][node]] for node in inner)
@@ -128,11 +133,11 @@ def from_catboost(model: catboost.CatBoostRegressor) -> Forest:
         model.save_model(path, format="json")
         dump = json.loads(path.read_text())
     scale, biases = dump["scale_and_bias"]
-    trees = [_catboost_tree(tree, scale) for tree in dump["oblivious_trees"]]
+    trees = [catboost_tree(tree, scale) for tree in dump["oblivious_trees"]]
     return Forest(trees, float(biases[0]))  # JSON's 0 is a whole number
 
 
-def _catboost_tree(dump: Dump, scale: float) -> Tree:
+def catboost_tree(dump: Dump, scale: float) -> Tree:
     """Unfold an oblivious tree: bit i of a leaf's number tells the outcome of split i.
 
     The last split decides the highest bit, so it stands at the root; level l of the unfolded tree

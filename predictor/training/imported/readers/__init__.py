@@ -1,0 +1,1 @@
+"""Readers of models, one for each kind of file that a team hands over."""
