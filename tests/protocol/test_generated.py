@@ -10,27 +10,17 @@ import msgspec
 import pytest
 
 from predictor import agent, bundle, experiment
-from predictor.experiment import Experiment, Input, Output
 from tests.paths import ROOT
 from tests.protocol.process import Server
-
-TYPES = {"FP64": "number", "INT64": "integer", "BYTES": "category"}
 
 
 @pytest.fixture(scope="module")
 def deployment(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder that is generated for the tests' bundle."""
-    contract = bundle.read(bundle_folder).manifest.contract
-    kinds = {column.name: {"type": TYPES[column.datatype]} for column in contract.columns}
-    found = Experiment(
-        name="steel",
-        model_path=str(bundle_folder),
-        model_type="bundle",
-        input_schema=msgspec.convert(kinds, dict[str, Input]),
-        target=Output(name=contract.target.name),
-    )
+    manifest = bundle.read(bundle_folder).manifest
     folder = tmp_path_factory.mktemp("experiment")
-    (folder / experiment.FILE).write_bytes(msgspec.json.encode(found))
+    found = experiment.of_bundle(manifest, str(bundle_folder))
+    experiment.write(folder / experiment.FILE, found)
     made, _ = agent.run_deployment_agent(
         folder / experiment.FILE, api_title="Steel", api_version="2.0", output=folder / "out"
     )

@@ -176,7 +176,7 @@ def test_a_model_of_another_kind_is_made_a_bundle_that_says_the_same_each_time(
     model = experiment_path.parent / "model.json"
     model.touch()
     os.utime(model, (1_700_000_000, 1_700_000_000))
-    change(experiment_path, model_type="xgboost", model_path="model.json")
+    change(experiment_path, model_type="xgboost", model_path="model.json", created=None)
     _, first = run_deployment_agent(experiment_path, output=tmp_path / "out")
     _, second = run_deployment_agent(experiment_path, output=tmp_path / "out")
     assert first == second
