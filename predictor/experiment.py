@@ -3,8 +3,9 @@
 Training writes one beside its bundle. Paths in it are from its own folder.
 """
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -78,6 +79,32 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     contacts: tuple[str, ...] = ()
 
 
+# What msgspec says, and what is to be done.
+SAYINGS = (
+    (
+        r"Expected `object` of length >= 1 - at `\$\.input_schema`",
+        "input_schema is empty; name each value that the model is given, in the model's order",
+    ),
+    (
+        r"Invalid enum value ('.*') - at `\$\.model_type`",
+        rf"model_type is \1; expected one of {', '.join(get_args(ModelType))}",
+    ),
+    (
+        r"Invalid enum value ('.*') - at `\$\.input_schema\[\.\.\.\]\.type`",
+        r"a type in input_schema is \1; expected one of number, integer, boolean, category",
+    ),
+    (r"Object missing required field `(.*?)`( - at `(.*)`)?", r"\1 is missing\2; add it"),
+    (r"Object contains unknown field `(.*?)`( - at `(.*)`)?", r"there is no field \1\2; remove it"),
+)
+
+
+def _said(sentence: str) -> str:
+    for said, friendly in SAYINGS:
+        if re.fullmatch(said, sentence):
+            return re.sub(said, friendly, sentence)
+    return sentence
+
+
 def read(path: Path) -> Experiment:
     """Return the experiment of a file; raises ExperimentError, saying what to do."""
     try:
@@ -86,7 +113,7 @@ def read(path: Path) -> Experiment:
         message = f"{path}: {error.strerror}; expected the {FILE} that a team hands over"
         raise ExperimentError(message) from error
     except JSON_ERRORS as error:
-        message = f"{path} is no experiment manifest: {error}"
+        message = f"{path} is no experiment manifest: {_said(str(error))}"
         raise ExperimentError(message) from error
 
 

@@ -62,6 +62,9 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     capture_ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.1
     # Of all files in the folder, whoever writes there.
     capture_bytes: Annotated[int, msgspec.Meta(ge=2**20)] = 64 * 1024 * 1024
+    # What /docs and /openapi.json call the API; without it the model and the server's version.
+    api_title: str = ""
+    api_version: str = ""
 
 
 NAMES = tuple(field.encode_name for field in msgspec.structs.fields(Settings))

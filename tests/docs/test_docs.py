@@ -3,15 +3,18 @@
 import json
 import logging
 import re
+from functools import reduce
 from pathlib import Path
 
 import pytest
 from prometheus_client import Counter
 from prometheus_client.metrics import MetricWrapperBase
 
-from predictor import bundle
+from predictor import bundle, experiment
+from predictor.cli import generation
 from predictor.conformance.runner import CASES
 from predictor.contract import Contract
+from predictor.generation import settings as deployment
 from predictor.serving import access, metrics
 from predictor.serving.decoding.batch import encode
 from predictor.serving.engine import Engine
@@ -24,10 +27,12 @@ from predictor.serving.settings import NAMES, Settings
 from tests.paths import CHART, ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
+DEPLOY = ROOT / "docs" / "how-to" / "deploy-any-experiment.md"
 PAGES = [
     page
     for page in ROOT.rglob("*.md")
     if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
+    and ROOT / "tests" / "golden" not in page.parents  # of each a part
 ]
 
 
@@ -120,3 +125,24 @@ def test_every_make_target_of_the_contributors_guide_exists() -> None:
     made = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert len(named) > 5
     assert named <= made
+
+
+def default_of(key: str) -> str:
+    value = reduce(getattr, key.split("."), deployment.Settings())
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def test_every_setting_of_a_deployment_has_its_row_with_its_flag_and_default() -> None:
+    documented = [row[:3] for row in rows(DEPLOY) if row[0].startswith("`deployment.")]
+    flags = {key: f"`--{flag}`" for flag, (key, _) in generation.FLAGS.items()}
+    flags[generation.DRIFT] = "`--drift-detection`, `--no-drift-detection`"
+    expected = [[f"`{key}`", flags[key], f"`{default_of(key)}`"] for key in deployment.KEYS]
+    assert documented == expected
+
+
+def test_the_experiment_and_the_settings_that_are_shown_are_read(tmp_path: Path) -> None:
+    text = DEPLOY.read_text()
+    for name, kind in ((experiment.FILE, "json"), ("settings.yaml", "yaml")):
+        (tmp_path / name).write_text(text.split(f"```{kind}\n")[1].split("```")[0])
+    assert experiment.read(tmp_path / experiment.FILE).model_type == "bundle"
+    assert deployment.read(tmp_path / "settings.yaml").deployment.api.workers == 2

@@ -82,3 +82,14 @@ def test_the_wheel_holds_what_serving_and_training_need(checkout: Path) -> None:
     assert len(sources) > 50
     assert sources <= names
     assert not {name for name in names if name.startswith(("tests/", "benchmarks/"))}
+
+
+def test_the_wheel_holds_what_a_deployment_is_generated_of(checkout: Path) -> None:
+    [wheel] = [name for name in built(checkout) if name.endswith(".whl")]
+    with zipfile.ZipFile(checkout / "dist" / wheel) as archive:
+        names = set(archive.namelist())
+    generation = "predictor/generation"
+    templates = (checkout / generation / "templates").iterdir()
+    assert {f"{generation}/templates/{path.name}" for path in templates} <= names
+    assert {f"{generation}/requirements/{name}.txt" for name in ("serve", "pytest")} <= names
+    assert "predictor/deployment/chart/Chart.yaml" in names

@@ -98,8 +98,8 @@ def plain_api(service: Service, settings: Settings) -> FastAPI:
     """Return the application that carries /docs and the routes in it."""
     manifest = service.engine.manifest
     app = FastAPI(
-        title=f"{manifest.name} predictor",
-        version=__version__,
+        title=settings.api_title or f"{manifest.name} predictor",
+        version=settings.api_version or __version__,
         description=manifest.contract.target.description,
         redirect_slashes=False,
         docs_url=None,
