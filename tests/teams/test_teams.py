@@ -100,10 +100,16 @@ def test_it_answers_says_how_it_is_and_describes_itself(
     say(f"{manifest.name}: /health in {sorted(seconds)[HEALTHS // 2] * 1e3:.2f} ms, the median")
 
 
+def state(folder: Path) -> dict[Path, tuple[bytes, int]]:
+    """Return what is in each file, and when it was written."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
 def test_a_second_time_changes_nothing(experiment: Path, folder: Path) -> None:
-    before = {path: path.stat() for path in folder.rglob("*") if path.is_file()}
+    before = state(folder)
     assert generate(experiment) == 0
-    assert {path: path.stat() for path in folder.rglob("*") if path.is_file()} == before
+    assert state(folder) == before
 
 
 def test_all_that_was_made_is_told_of(folder: Path) -> None:
