@@ -76,9 +76,10 @@ def _seen(examples: Examples, judged: Judged) -> dict[str, float]:
 
 def _parity(manifest: Manifest) -> str:
     found = manifest.parity
-    unit = "of probability" if manifest.contract.target.classes else manifest.contract.target.unit
+    target = manifest.contract.target
+    unit = " of probability" if target.classes else f" {target.unit}".rstrip()
     return (
         f"Over {found.rows} rows, the examples and others that the schema allows, the graph is at "
-        f"most {found.native:.1e} {unit} from the model's own library, of which "
+        f"most {found.native:.1e}{unit} from the model's own library, of which "
         f"{found.tolerance:.1e} is allowed."
     )

@@ -45,6 +45,7 @@ def bundle_of(experiment: Experiment, folder: Path) -> Trained:
         return bundles.verified(experiment, path)
     examples = rows_of.read(experiment, folder, contract)
     model = _reader(experiment)(experiment, path, contract)
+    _check_size(model)
     judged = gate.check(model, contract, examples.rows)
     manifest = _manifest(experiment, contract, examples, model, judged)
     text = card.render(experiment, manifest, examples, judged).encode()
@@ -76,6 +77,16 @@ def _reader(experiment: Experiment) -> Reader:
             from predictor.training.imported.readers import onnx_file
 
             return onnx_file.read
+
+
+def _check_size(model: Model) -> None:
+    most = bundle.MOST_BYTES[bundle.MODEL]
+    if len(model.graph) > most:
+        message = (
+            f"the graph of the model has {len(model.graph)} bytes, and may have {most}: fit fewer "
+            "trees, or shallower ones"
+        )
+        raise ExperimentError(message)
 
 
 def _manifest(

@@ -17,8 +17,9 @@ from predictor.training.imported import schema
 from predictor.training.imported.model import Answer, Model, Rows, of_numbers, of_probabilities
 from predictor.training.imported.readers.trees import Link, Trees
 
-# It adds up float32: as many roundings as there are trees, of the largest answer.
+# It adds up float32: half a rounding for each tree, and no less than this, of the largest answer.
 TOLERANCE = 1e-5
+HALF_ROUNDING = 2.0**-25
 
 LINKS: dict[str, Link] = {
     "reg:squarederror": "identity",
@@ -54,7 +55,7 @@ def read(experiment: Experiment, path: Path, contract: Contract) -> Model:
         kind=f"xgboost {'classifier' if classes else 'regressor'}",
         graph=trees.graph(contract),
         native=partial(_native, booster, objective, rounds, order, contract),
-        tolerance=TOLERANCE,
+        tolerance=max(TOLERANCE, HALF_ROUNDING * max(len(f.trees) for f in trees.forests)),
         versions={"xgboost": xgboost.__version__},
         exact=partial(trees.exact, contract),
         splits=trees.splits(len(contract.columns)),

@@ -57,6 +57,15 @@ def test_a_bundle_says_where_it_comes_from(tmp_path: Path, make: Make) -> None:
     assert len(found.profile.bins) == len(found.contract.columns) + 1
 
 
+def test_a_graph_that_no_server_would_read_is_refused(
+    tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = lightgbm_of("regression", tmp_path, make)
+    monkeypatch.setitem(bundle.MOST_BYTES, bundle.MODEL, 1000)
+    with pytest.raises(ExperimentError, match="and may have 1000: fit fewer trees"):
+        imported.bundle_of(given, tmp_path)
+
+
 def test_what_may_be_missing_has_a_bin_of_its_own(tmp_path: Path, make: Make) -> None:
     task = TASKS["regression"].with_holes()
     rows = lightgbm.Dataset(task.frame, task.target)
