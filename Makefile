@@ -20,7 +20,7 @@ named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an im
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test closed-loop stack-test scan secrets e2e stack verify dashboards \
+.PHONY: help run test format fuzz chart-test closed-loop stack-test teams-test scan secrets e2e stack verify dashboards \
 	dashboard-images manifests benchmark metering soak under-fire model-card proto schema lock wheel image image-test \
 	image-size sbom clean
 
@@ -65,6 +65,9 @@ stack-test: $(VENV)/.dev $(PREFECT)/.ready ## Test compose.yaml, and `make stack
 	$(BIN)/pytest tests/stack --prefect $(PREFECT)/bin/prefect
 
 # checkov's environment comes after the other, for it has a detect-secrets of its own.
+teams-test: $(VENV)/.dev ## Test what is generated for three teams, installed as its README says
+	$(BIN)/pytest tests/teams
+
 scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile and the code; needs helm and Go
 	PATH="$(abspath $(SCAN)/code/bin):$(abspath $(SCAN)/chart/bin):$(abspath $(SCAN)/go):$$PATH" \
 		$(BIN)/pytest tests/scan

@@ -129,8 +129,19 @@ OTHER_DATA = "columns"
 def of_columns(contract: Contract, group: str | None) -> Track:
     """Return the track of any tabular regression: the columns themselves, and no physics.
 
-    Raises SettingsError when `group` is no column with labels.
+    Raises SettingsError when `group` is no column with labels, and when the contract is of another
+    kind of model.
     """
+    if (
+        contract.target.classes
+        or not contract.interval
+        or len(contract.required) < len(contract.names)
+    ):
+        message = (
+            "the contract has classes, no interval or a column that may be missing; what is "
+            "trained here is a number with its interval, of rows that are whole"
+        )
+        raise SettingsError(message)
     if group and (
         group not in contract.columns_by_name or contract.columns_by_name[group].datatype != "BYTES"
     ):

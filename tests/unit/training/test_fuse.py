@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from predictor import graph
 from predictor.contract import INPUT, Column, Contract, Target
+from predictor.errors import SettingsError
 from predictor.training import evaluation, pipeline
 from predictor.training.dataset import Dataset
 from predictor.training.ensemble import intervals
@@ -93,3 +95,17 @@ def test_the_graph_is_the_same_bytes_each_time(month: Dataset) -> None:
         for _ in range(2)
     )
     assert first == second
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"interval": False},
+        {"interval": False, "target": Target("heat", "", "", classes=("low", "high"))},
+        {"columns": (Column("flow", "FP64", "m3", "", optional=True),)},
+    ],
+)
+def test_a_contract_of_another_kind_of_model_is_not_trained_on(change: dict[str, object]) -> None:
+    contract = msgspec.structs.replace(OTHER, **change)
+    with pytest.raises(SettingsError, match="what is trained here is a number with its interval"):
+        of_columns(contract, None)
