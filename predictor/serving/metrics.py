@@ -55,7 +55,7 @@ class Tally(Histogram):
         super()._metric_init()
         self._noted: list[float] = []
         self.note = self._noted.append
-        self._added = np.zeros(len(self._upper_bounds), np.int64)
+        self._added = np.zeros(len(self._upper_bounds))
         self._added_sum = 0.0
         self._lock_of_added = Lock()
 
@@ -74,14 +74,14 @@ class Tally(Histogram):
         del self._noted[:count]
         return taken
 
-    def add(self, numbers: NDArray[np.float64]) -> None:
-        """Have some numbers, (n,), counted next time."""
+    def add(self, numbers: NDArray[np.float64], weight: float = 1.0) -> None:
+        """Have some numbers, (n,), counted next time, each as `weight` of them."""
         if not len(numbers):
             return
         up_to = [np.count_nonzero(numbers <= bound) for bound in self._upper_bounds]
         with self._lock_of_added:
-            self._added += np.diff([0, *up_to])
-            self._added_sum += float(numbers.sum())
+            self._added += np.diff([0, *up_to]) * weight
+            self._added_sum += float(numbers.sum()) * weight
 
     def _write(self) -> None:
         with self._lock_of_added:

@@ -1,7 +1,9 @@
 """What is measured of one model: how long its steps take, and what it is asked and answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from random import random
 from threading import Lock
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,12 @@ from predictor.serving import metrics
 
 Numbers = NDArray[np.float64]
 
-# So many rows are binned in less than a millisecond; until they are, they are held.
-MOST_ROWS = 8192
+# So many rows are binned in a quarter of a millisecond; until they are, they are held.
+MOST_ROWS = 2048
+# When more rows come in a second, so many of them are looked at, and weighed for all: what they are
+# is known well enough by them, and to look at every one would take a tenth of its answer's time.
+LOOKED_AT = 500
+RATE_SECONDS = 0.5
 # What a refused request is counted under that is wrong as a whole, or names no column of the
 # contract: labels must not be made up by clients.
 OTHER = "other"
@@ -23,7 +29,9 @@ OTHER = "other"
 class Meter:
     """The metrics of one model; to look one up by its label takes longer than to note a number.
 
-    Rows are offered as they are predicted, by any thread, and looked at together later.
+    Rows are offered as they are predicted, by any thread, and looked at together later. All are
+    counted; which bins they are in is estimated without bias where more than LOOKED_AT come in a
+    second: a run is looked at with the probability that makes it so many, and weighs its inverse.
     """
 
     def __init__(self, manifest: Manifest) -> None:
@@ -50,11 +58,15 @@ class Meter:
         self._binned = _binned(manifest)
         _show_reference(manifest)
         self._lock = Lock()
-        self._width = len(contract.names)
-        # The columns of the contract and each answer, a part of them for each run, as bytes: a copy
-        # takes least time so, and to hold what ONNX Runtime gave makes it take other memory.
-        self._held: list[list[bytes]] = [[] for _ in range(4 if contract.interval else 2)]
+        # Rows are copied to where there always is room for them: to hold what ONNX Runtime gave, or
+        # a copy that is allocated, makes it take other memory each time, which slows it down.
+        self._held = np.empty((MOST_ROWS, len(contract.names)))
+        self._held_answers = np.empty((3 if contract.interval else 1, MOST_ROWS))
         self._held_rows = 0
+        self._by_column = np.empty((len(contract.names), MOST_ROWS))
+        self._offered = 0
+        self._recent, self._since = 0, monotonic()
+        self._share = 1.0
 
     def warn(self, warning: str) -> None:
         """Count a row that was answered in doubt."""
@@ -73,6 +85,9 @@ class Meter:
         rows = len(columns)
         self._note_batch(rows)
         with self._lock:
+            self._offered += rows
+            if self._share < 1 and random() >= self._share:  # noqa: S311 - no secret
+                return
             if self._held_rows + rows > MOST_ROWS:
                 self._bin_held()
             if rows > MOST_ROWS:
@@ -80,29 +95,28 @@ class Meter:
                     part = slice(start, start + MOST_ROWS)
                     self._bin(columns[part], [numbers[part] for numbers in answers])
                 return
-            for held, numbers in zip(self._held, (columns, *answers), strict=True):
-                held.append(numbers.tobytes())
-            self._held_rows += rows
+            start, self._held_rows = self._held_rows, self._held_rows + rows
+            self._held[start : self._held_rows] = columns
+            for held, numbers in zip(self._held_answers, answers, strict=True):
+                held[start : self._held_rows] = numbers
 
     def _bin_held(self) -> None:
         """Look at the rows that are held, and hold none."""
-        columns, *answers = (np.frombuffer(b"".join(held)) for held in self._held)
-        self._bin(columns.reshape(-1, self._width), answers)
-        for held in self._held:
-            held.clear()
-        self._held_rows = 0
+        rows, self._held_rows = self._held_rows, 0
+        self._bin(self._held[:rows], self._held_answers[:, :rows])
 
-    def _bin(self, columns: Numbers, answers: Sequence[Numbers]) -> None:
+    def _bin(self, columns: Numbers, answers: Iterable[Numbers]) -> None:
         values, *ends = answers
-        self._rows.inc(len(values))
+        weight = 1 / self._share
         if self._predictions:
-            self._predictions.add(values)
+            self._predictions.add(values, weight)
         if self._widths:
             lower, upper = ends
-            self._widths.add(upper - lower)
-        by_column = np.ascontiguousarray(columns.T)
+            self._widths.add(upper - lower, weight)
+        by_column = self._by_column[:, : len(columns)]
+        by_column[:] = columns.T
         for binned in self._binned:
-            binned.add(values if binned.place is None else by_column[binned.place])
+            binned.add(values if binned.place is None else by_column[binned.place], weight)
 
     def count(self) -> None:
         """Count the rows that were offered since the last time."""
@@ -111,6 +125,17 @@ class Meter:
                 self._bin_held()
             for binned in self._binned:
                 binned.count()
+            self._rows.inc(self._offered)
+            self._recent, self._offered = self._recent + self._offered, 0
+            self._learn_rate()
+
+    def _learn_rate(self) -> None:
+        """Look at fewer rows, or at more, from now on."""
+        now = monotonic()
+        if now - self._since >= RATE_SECONDS:
+            rate = self._recent / (now - self._since)
+            self._share = min(1.0, LOOKED_AT / rate) if rate else 1.0
+            self._recent, self._since = 0, now
 
     def retire(self, successor: "Meter") -> None:
         """Let go of the reference's bins that the model after this one does not have."""
@@ -131,12 +156,12 @@ class _Binned:
         self.place = place
         self.labels = [(model_name, bins.name, label) for label in bins.labels]
         self._count = bins.count
-        self._added = np.zeros(len(bins.labels), np.int64)
+        self._added = np.zeros(len(bins.labels))
         self._rows: list[Counter] = [metrics.DRIFT_ROWS.labels(*each) for each in self.labels]
 
-    def add(self, values: Numbers) -> None:
-        """Look in which bins some values are."""
-        self._added += self._count(values)
+    def add(self, values: Numbers, weight: float) -> None:
+        """Look in which bins some values are, each of which stands for `weight`."""
+        self._added += self._count(values) * weight
 
     def count(self) -> None:
         """Count what was added."""

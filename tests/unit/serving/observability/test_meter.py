@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ from predictor.bundle import Manifest
 from predictor.contract import Column, Contract, RowWarning, Target
 from predictor.profile import Bins, Profile
 from predictor.serving import metrics
-from predictor.serving.observability.meter import MOST_ROWS, Meter
+from predictor.serving.observability.meter import LOOKED_AT, MOST_ROWS, Meter
 from tests.paths import ROOT
 
 COLUMN = Bins("load", (0.0,), (5.0,), ("none", "≤ 5", "> 5"), (50, 30, 20), 0.2)
@@ -91,16 +91,55 @@ def test_bins_of_a_model_that_was_have_no_reference_and_common_ones_keep_theirs(
     assert value(ratio, "twice", column="load", bin="none") > 0
 
 
-def test_many_rows_are_counted_without_waiting_for_a_scrape() -> None:
+def test_many_rows_are_all_counted_however_they_come() -> None:
     meter = Meter(manifest("many", COLUMN))
     meter.offer(np.zeros((2 * MOST_ROWS + 7, 1)), answers(np.ones(2 * MOST_ROWS + 7)))
-    assert value("predictor_rows_total", "many") == 2 * MOST_ROWS + 7
     for _ in range(MOST_ROWS // 8 + 1):
         meter.offer(np.zeros((8, 1)), answers(np.ones(8)))
-    assert value("predictor_rows_total", "many") == 3 * MOST_ROWS + 7
     meter.count()
-    assert value("predictor_rows_total", "many") == 3 * MOST_ROWS + 15
-    assert rows_in_bins("many", "load") == {"none": 3 * MOST_ROWS + 15, "≤ 5": 0, "> 5": 0}
+    rows = 3 * MOST_ROWS + 15
+    assert value("predictor_rows_total", "many") == rows
+    assert rows_in_bins("many", "load") == {"none": rows, "≤ 5": 0, "> 5": 0}
+
+
+def test_of_too_many_rows_some_are_looked_at_and_stand_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("predictor.serving.observability.meter.monotonic", lambda: now[0])
+    model = Meter(manifest("busy", COLUMN, TARGET))
+    looked_at: list[int] = []
+    monkeypatch.setattr(model, "_bin", spied(model._bin, looked_at))
+    first = 20 * LOOKED_AT
+    model.offer(np.full((first, 1), 6.0), answers(np.ones(first)))
+    now[0] += 1
+    model.count()
+    assert rows_in_bins("busy", "load")["> 5"] == first
+    looked_at.clear()
+    runs = 8000
+    for number in range(runs):
+        # Two kinds of runs that alternate: to look at every second one would see one of them.
+        model.offer(np.full((5, 1), 3.0 * (number % 2)), answers(np.full(5, 3.0)))
+    model.count()
+    seen, found = sum(looked_at), rows_in_bins("busy", "load")
+    assert value("predictor_rows_total", "busy") == first + 5 * runs
+    # A twentieth of the runs, and half of those: within six standard deviations.
+    assert abs(seen / 5 - runs / 20) < 6 * (runs / 20) ** 0.5
+    assert abs(found["none"] - 5 * runs / 2) < 6 * 100 * (runs / 40) ** 0.5
+    assert found["none"] + found["≤ 5"] == pytest.approx(20 * seen)
+    now[0] += 600
+    model.count()
+    model.offer(np.full((5, 1), 6.0), answers(np.ones(5)))
+    model.count()
+    assert rows_in_bins("busy", "load")["> 5"] == first + 5
+
+
+def spied(bin_: Callable[..., None], looked_at: list[int]) -> Callable[..., None]:
+    def spy(columns: NDArray[np.float64], found: Iterable[NDArray[np.float64]]) -> None:
+        looked_at.append(len(columns))
+        bin_(columns, found)
+
+    return spy
 
 
 def test_no_row_is_lost_or_counted_twice_between_threads() -> None:
