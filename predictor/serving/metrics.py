@@ -55,7 +55,7 @@ class Tally(Histogram):
         super()._metric_init()
         self._noted: list[float] = []
         self.note = self._noted.append
-        self._added = np.zeros(len(self._upper_bounds))
+        self._added = np.zeros(len(self._upper_bounds), np.int64)
         self._added_sum = 0.0
         self._lock_of_added = Lock()
 
@@ -74,8 +74,13 @@ class Tally(Histogram):
         del self._noted[:count]
         return taken
 
-    def add(self, numbers: NDArray[np.float64], weight: float = 1.0) -> None:
-        """Have some numbers, (n,), counted next time, each as `weight` of them."""
+    def add(self, numbers: NDArray[np.float64], weight: int = 1) -> None:
+        """Have some numbers, (n,), counted next time, each as `weight` of them.
+
+        What is not finite is left out: it would make the sum so for ever.
+        """
+        if not np.isfinite(numbers.sum()):
+            numbers = numbers[np.isfinite(numbers)]
         if not len(numbers):
             return
         up_to = [np.count_nonzero(numbers <= bound) for bound in self._upper_bounds]

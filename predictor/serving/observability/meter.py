@@ -31,7 +31,7 @@ class Meter:
 
     Rows are offered as they are predicted, by any thread, and looked at together later. All are
     counted; which bins they are in is estimated without bias where more than LOOKED_AT come in a
-    second: a run is looked at with the probability that makes it so many, and weighs its inverse.
+    second: of so many rows one is looked at, each as likely as any other, and stands for them.
     """
 
     def __init__(self, manifest: Manifest) -> None:
@@ -66,7 +66,7 @@ class Meter:
         self._by_column = np.empty((len(contract.names), MOST_ROWS))
         self._offered = 0
         self._recent, self._since = 0, monotonic()
-        self._share = 1.0
+        self._stride = 1
 
     def warn(self, warning: str) -> None:
         """Count a row that was answered in doubt."""
@@ -86,8 +86,13 @@ class Meter:
         self._note_batch(rows)
         with self._lock:
             self._offered += rows
-            if self._share < 1 and random() >= self._share:  # noqa: S311 - no secret
-                return
+            if self._stride > 1:
+                first = int(random() * self._stride)  # noqa: S311 - no secret
+                if first >= rows:
+                    return
+                columns = columns[first :: self._stride]
+                answers = [numbers[first :: self._stride] for numbers in answers]
+                rows = len(columns)
             if self._held_rows + rows > MOST_ROWS:
                 self._bin_held()
             if rows > MOST_ROWS:
@@ -107,16 +112,16 @@ class Meter:
 
     def _bin(self, columns: Numbers, answers: Iterable[Numbers]) -> None:
         values, *ends = answers
-        weight = 1 / self._share
         if self._predictions:
-            self._predictions.add(values, weight)
+            self._predictions.add(values, self._stride)
         if self._widths:
             lower, upper = ends
-            self._widths.add(upper - lower, weight)
+            with np.errstate(invalid="ignore"):  # infinite ends are left out there
+                self._widths.add(upper - lower, self._stride)
         by_column = self._by_column[:, : len(columns)]
         by_column[:] = columns.T
         for binned in self._binned:
-            binned.add(values if binned.place is None else by_column[binned.place], weight)
+            binned.add(values if binned.place is None else by_column[binned.place], self._stride)
 
     def count(self) -> None:
         """Count the rows that were offered since the last time."""
@@ -134,7 +139,7 @@ class Meter:
         now = monotonic()
         if now - self._since >= RATE_SECONDS:
             rate = self._recent / (now - self._since)
-            self._share = min(1.0, LOOKED_AT / rate) if rate else 1.0
+            self._stride = max(1, round(rate / LOOKED_AT))
             self._recent, self._since = 0, now
 
     def retire(self, successor: "Meter") -> None:
@@ -156,10 +161,10 @@ class _Binned:
         self.place = place
         self.labels = [(model_name, bins.name, label) for label in bins.labels]
         self._count = bins.count
-        self._added = np.zeros(len(bins.labels))
+        self._added = np.zeros(len(bins.labels), np.int64)
         self._rows: list[Counter] = [metrics.DRIFT_ROWS.labels(*each) for each in self.labels]
 
-    def add(self, values: Numbers, weight: float) -> None:
+    def add(self, values: Numbers, weight: int) -> None:
         """Look in which bins some values are, each of which stands for `weight`."""
         self._added += self._count(values) * weight
 

@@ -116,22 +116,37 @@ def test_of_too_many_rows_some_are_looked_at_and_stand_for_all(
     model.count()
     assert rows_in_bins("busy", "load")["> 5"] == first
     looked_at.clear()
-    runs = 8000
+    runs, large = 8000, 3000
     for number in range(runs):
         # Two kinds of runs that alternate: to look at every second one would see one of them.
         model.offer(np.full((5, 1), 3.0 * (number % 2)), answers(np.full(5, 3.0)))
     model.count()
     seen, found = sum(looked_at), rows_in_bins("busy", "load")
     assert value("predictor_rows_total", "busy") == first + 5 * runs
-    # A twentieth of the runs, and half of those: within six standard deviations.
-    assert abs(seen / 5 - runs / 20) < 6 * (runs / 20) ** 0.5
-    assert abs(found["none"] - 5 * runs / 2) < 6 * 100 * (runs / 40) ** 0.5
-    assert found["none"] + found["≤ 5"] == pytest.approx(20 * seen)
+    # One row of a quarter of the runs, and half of those: within six standard deviations.
+    assert abs(seen - runs / 4) < 6 * (runs / 4) ** 0.5
+    assert abs(found["none"] - 5 * runs / 2) < 6 * 20 * (runs / 8) ** 0.5
+    assert found["none"] + found["≤ 5"] == 20 * seen
+    looked_at.clear()
+    model.offer(np.full((large, 1), 6.0), answers(np.ones(large)))
+    model.count()
+    assert sum(looked_at) == large / 20
+    assert rows_in_bins("busy", "load")["> 5"] == first + large
     now[0] += 600
     model.count()
     model.offer(np.full((5, 1), 6.0), answers(np.ones(5)))
     model.count()
-    assert rows_in_bins("busy", "load")["> 5"] == first + 5
+    assert rows_in_bins("busy", "load")["> 5"] == first + large + 5
+
+
+def test_what_is_no_number_does_not_stay_in_a_sum() -> None:
+    meter = Meter(manifest("nan", COLUMN, TARGET))
+    meter.offer(np.zeros((3, 1)), answers(np.array([1.0, np.nan, np.inf])))
+    meter.count()
+    metrics.count()
+    assert value("predictor_rows_total", "nan") == 3
+    assert value("predictor_prediction_sum", "nan") == 1
+    assert value("predictor_prediction_count", "nan") == 1
 
 
 def spied(bin_: Callable[..., None], looked_at: list[int]) -> Callable[..., None]:
