@@ -122,8 +122,15 @@ def _day(found: Experiment, beside: Path) -> str:
 
 
 def _read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
-    """Return a bundle's manifest, and its files as they are, for a signature is of their bytes."""
-    manifest = bundle.read(path).manifest
+    """Return a bundle's manifest, and its files as they are, for a signature is of their bytes.
+
+    Raises BundleError when it is damaged, or does not predict its golden rows.
+    """
+    from predictor.verify import answers_of
+
+    found = bundle.read(path)
+    answers_of(path, found)
+    manifest = found.manifest
     with opened(path, bundle.MANIFEST) as inside:
         signed = [SIGNATURE] if SIGNATURE in inside.names() else []
         kept = {

@@ -196,5 +196,42 @@ def output_of(target: Target) -> Output:
     )
 
 
+def check_same(given: Experiment, manifest: Manifest) -> None:
+    """Raise ExperimentError when an experiment does not say what its bundle does.
+
+    Words for people, and the model's own names of its features, may differ.
+    """
+    if given.name != manifest.name:
+        message = f"name is {given.name}, but the bundle's is {manifest.name}: write the bundle's"
+        raise ExperimentError(message)
+    inputs = {column.name: input_of(column) for column in manifest.contract.columns}
+    if list(given.input_schema) != list(inputs):
+        message = (
+            f"input_schema has {', '.join(given.input_schema)}, but the bundle's contract "
+            f"{', '.join(inputs)}: they must be the same, in this order"
+        )
+        raise ExperimentError(message)
+    for name, held in inputs.items():
+        _check_field(f"input_schema.{name}", given.input_schema[name], held)
+    _check_field("target", given.target, output_of(manifest.contract.target))
+
+
+def _check_field(field: str, given: Input | Output, held: Input | Output) -> None:
+    said, expected = _fields(given), _fields(held)
+    for name in {**expected, **said}:
+        if name not in {"description", "feature"} and said.get(name) != expected.get(name):
+            message = (
+                f"{field}.{name} is {said.get(name, 'not given')}, but in the bundle's contract it "
+                f"is {expected.get(name, 'not given')}: write what the contract says"
+            )
+            raise ExperimentError(message)
+
+
+def _fields(schema: Input | Output) -> dict[str, object]:
+    """Return the fields that say something: the largest number is no limit."""
+    found: dict[str, object] = msgspec.to_builtins(schema)
+    return {name: v for name, v in found.items() if v not in (-LARGEST, LARGEST)}
+
+
 def _limit(value: float) -> float | None:
     return None if abs(value) == LARGEST else value

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnx
 
 from predictor import bundle, graph
 from predictor.bundle import MANIFEST, MODEL, SIGNATURE, Bundle, Manifest
@@ -45,6 +44,8 @@ def _check_graph(path: Path, content: bytes) -> str:
     wrong = fault(content)
     if wrong:
         raise _wrong(path, wrong)
+    import onnx  # which predicting does not need
+
     try:
         onnx.checker.check_model(content, full_check=True)
         operators = len(onnx.load_model_from_string(content).graph.node)
@@ -60,10 +61,7 @@ def _check_answers(folder: Path, found: Bundle) -> Iterator[str]:
         found.manifest.parity,
         found.manifest.contract.target.unit,
     )
-    answers = _predict(folder, found).by_name()
-    wrong = golden.disagreement(answers)
-    if wrong:
-        raise _wrong(folder, f"does not predict what it did at training: {wrong}")
+    answers = answers_of(folder, found)
     yield f"{len(golden.rows)} golden rows are predicted as at training"
     distance = golden.distance_from_the_libraries(answers)
     for what, largest in (("golden rows", distance), (f"{parity.rows} rows", parity.native)):
@@ -76,15 +74,23 @@ def _check_answers(folder: Path, found: Bundle) -> Iterator[str]:
     )
 
 
-def _predict(folder: Path, found: Bundle) -> graph.Outputs:
-    contract = found.manifest.contract
+def answers_of(folder: Path, found: Bundle) -> dict[str, list[float]]:
+    """Return what a bundle's graph gives for its golden rows.
+
+    Raises BundleError when it cannot be run, or does not predict what it did at training.
+    """
+    contract, golden = found.manifest.contract, found.manifest.golden
     try:
-        columns = np.array(contract.encode_rows(found.manifest.golden.rows), np.float64)
+        columns = np.array(contract.encode_rows(golden.rows), np.float64)
         outputs = graph.predict(graph.load(found.model), contract, columns)
         graph.check(outputs, contract, len(columns))
     except Exception as error:  # ONNX Runtime's errors have no base class of their own
         raise _wrong(folder, f"cannot be run: {error}") from error
-    return outputs
+    answers = outputs.by_name()
+    wrong = golden.disagreement(answers)
+    if wrong:
+        raise _wrong(folder, f"does not predict what it did at training: {wrong}")
+    return answers
 
 
 def _wrong(path: Path, what: str) -> BundleError:

@@ -18,7 +18,7 @@ def noted(state: Path, urls: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        file.unlink()
+        file.unlink(missing_ok=True)
 
 
 def urls_in(state: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from predictor.contract import Contract
 from predictor.experiment import Experiment
 from predictor.generation import packaged, rendering, schemas, settings, text, wheel
 from predictor.generation.service import Service
+from predictor.markdown import line
 
 Files = dict[str, bytes]
 
@@ -151,8 +152,8 @@ def _types(contract: Contract) -> dict[str, str]:
 def _locked() -> Files:
     """Return what is installed: the serving part, and the libraries that it is tested with."""
     own = wheel.wheel(packaged.serving())
-    line = f"energy-predictor=={wheel.VERSION} --hash=sha256:{digest(own)}"
-    requirements = f"--find-links ./wheels\n{line}\n\n{packaged.lock('serve')}"
+    pinned = f"energy-predictor=={wheel.VERSION} --hash=sha256:{digest(own)}"
+    requirements = f"--find-links ./wheels\n{pinned}\n\n{packaged.lock('serve')}"
     return {
         f"wheels/{wheel.NAME}": own,
         "requirements.txt": requirements.encode(),
@@ -165,7 +166,7 @@ def _documents(service: Service, words: dict[str, str], bundle: Mapping[str, byt
     manifest, experiment = service.manifest, service.experiment
     readme = {
         "predicts": text.predicts(service),
-        "description": f"\n{text.line(experiment.description)}\n" if experiment.description else "",
+        "description": f"\n{line(experiment.description)}\n" if experiment.description else "",
         "experiment": experiment.name,
         "example": text.quoted(manifest.golden.rows[0]).replace("'", "'\\''"),
         "columns": text.columns(manifest.contract),

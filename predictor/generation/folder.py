@@ -7,9 +7,9 @@ somebody. It is kept, unless told otherwise, and what is generated for it now is
 import difflib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -90,6 +90,7 @@ def write(
     """
     try:
         before = _listed(folder)
+        _refuse_links(folder, {*before, *files})
         change = _compare(folder, files, before, is_forced=is_forced)
         _list(folder, manifest, before, change)
         _apply(folder, change)
@@ -109,10 +110,35 @@ def _listed(folder: Path) -> dict[str, str]:
             raise ExperimentError(message)
         return {}
     try:
-        return msgspec.json.decode(content, type=_Listed).files
+        files = msgspec.json.decode(content, type=_Listed).files
     except JSON_ERRORS as error:
         message = f"{path} cannot be read: {error}; restore it, or choose another folder"
         raise ExperimentError(message) from error
+    for name in files:
+        if not _is_inside(name):
+            message = (
+                f"{path} lists {name!r}, which is no path of a file in its folder: restore it, or "
+                "choose another folder"
+            )
+            raise ExperimentError(message)
+    return files
+
+
+def _is_inside(name: str) -> bool:
+    """Tell whether a name is written as a file's path below a folder is."""
+    path = PurePosixPath(name)
+    is_normal = path.as_posix() == name and name.isprintable() and "\\" not in name
+    return is_normal and bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+def _refuse_links(folder: Path, names: Iterable[str]) -> None:
+    """Raise ExperimentError when a folder below `folder` is a link, which may lead out of it."""
+    parents = {parent for name in names for parent in PurePosixPath(name).parents}
+    for parent in sorted(parents - {PurePosixPath()}):
+        path = folder / parent
+        if path.is_symlink():
+            message = f"{path} is a link, which is not followed: put a folder there, or remove it"
+            raise ExperimentError(message)
 
 
 def _compare(
@@ -188,11 +214,14 @@ def _remove_empty(folder: Path, top: Path) -> None:
 
 
 def _content(path: Path) -> bytes | None:
-    """Return what is in a file, if it is there; raises ExperimentError when it is no file."""
+    """Return what is in a file, if it is there; raises ExperimentError when it is no file.
+
+    Of a link that leads nowhere it is the path that it leads to: somebody has put it there.
+    """
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        return None
+        return os.fsencode(path.readlink()) if path.is_symlink() else None
     except OSError as error:
         message = f"{path} is in the way: {os.strerror(error.errno or 0)}"
         raise ExperimentError(message) from error

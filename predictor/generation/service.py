@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from predictor.bundle import Manifest
 from predictor.errors import ExperimentError
-from predictor.experiment import Experiment
+from predictor.experiment import Experiment, check_same
 from predictor.generation.settings import Settings
 
 # Kubernetes allows 63 characters, of which `-predictor-` and what makes a pod's name one of its own
@@ -17,7 +17,7 @@ class Service:
     """A model that is to be served: how it was handed over, its bundle, and how it is deployed.
 
     `title` and `version` are what people call the API. Raises ExperimentError when the experiment
-    tells of another model than the bundle's, or no release can be called so.
+    does not say what the bundle does, or no release can be called so.
     """
 
     experiment: Experiment
@@ -28,7 +28,7 @@ class Service:
 
     def __post_init__(self) -> None:
         """Refuse what no folder can be made of; and fill in what was left out."""
-        _check_same(self.experiment, self.manifest)
+        check_same(self.experiment, self.manifest)
         if len(self.release) > LONGEST_NAME:
             message = (
                 f"the model's name {self.manifest.name} has {len(self.release)} characters, "
@@ -57,20 +57,3 @@ class Service:
     def image(self) -> str:
         """The image's name; its tag is the model's version."""
         return f"{self.repository}:{self.manifest.version}"
-
-
-def _check_same(experiment: Experiment, manifest: Manifest) -> None:
-    contract = manifest.contract
-    given, expected = tuple(experiment.input_schema), contract.names
-    if given != expected:
-        message = (
-            f"input_schema names {', '.join(given)}, but the bundle's columns are "
-            f"{', '.join(expected)}, in this order: let it name these"
-        )
-        raise ExperimentError(message)
-    if experiment.target.name != contract.target.name:
-        message = (
-            f"target.name is {experiment.target.name}, but the bundle predicts "
-            f"{contract.target.name}: let it name this"
-        )
-        raise ExperimentError(message)

@@ -9,6 +9,7 @@ import msgspec
 from predictor.contract import Contract
 from predictor.generation import packaged
 from predictor.generation.service import Service
+from predictor.markdown import line
 
 # What stands between two @ in a template; two together are one.
 WORD = re.compile(r"@@|@([a-z_]+)@")
@@ -62,11 +63,6 @@ def words(service: Service) -> dict[str, str]:
         "drift": quoted(monitoring.enable_drift_detection),
         "threshold": f"{monitoring.drift_threshold:g}",
     }
-
-
-def line(text: str) -> str:
-    """Return a text of others on one line of Markdown, without what would be markup there."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> str:

@@ -1,6 +1,7 @@
 """A check fails when what it asks for is not so: of Grafana, and of Prometheus, by stand-ins."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from stack.asking import ask
 from stack.checks import FAILURES, checks_of, rule_groups
 from stack.services import DASHBOARDS
+from stack.started import NAME, noted, urls_in
 
 Answers = dict[str, Any]
 StandIn = Callable[[Answers], str]
@@ -134,3 +137,29 @@ def test_what_is_not_well_fails_alone(
 def test_a_path_that_is_not_there_fails(stand_in: StandIn) -> None:
     found = outcomes("prometheus", stand_in({}))
     assert all(said.startswith("FAILED: HTTP Error 404") for said in found.values())
+
+
+@pytest.mark.parametrize(
+    "answer", [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1"]
+)
+def test_what_does_not_answer_as_http_does_fails(answer: bytes) -> None:
+    def answers() -> None:
+        client, _ = server.accept()
+        with client:
+            client.recv(1024)
+            client.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answers)
+        thread.start()
+        with pytest.raises(OSError, match="does not answer as HTTP does: ") as error:
+            ask(f"http://127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+    assert isinstance(error.value, FAILURES)
+
+
+def test_what_runs_is_noted_until_it_ends_though_somebody_removes_the_note(tmp_path: Path) -> None:
+    with noted(tmp_path, {"mlflow": "http://127.0.0.1:1"}):
+        assert urls_in(tmp_path) == {"mlflow": "http://127.0.0.1:1"}
+        (tmp_path / NAME).unlink()
+    assert urls_in(tmp_path) == {}

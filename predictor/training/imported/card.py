@@ -7,6 +7,7 @@ import numpy as np
 from predictor.bundle import Manifest
 from predictor.contract import Column
 from predictor.experiment import Experiment
+from predictor.markdown import code, line
 from predictor.training.imported.examples import Examples
 from predictor.training.imported.gate import Judged
 from predictor.training.report.card import table
@@ -19,13 +20,13 @@ def render(experiment: Experiment, manifest: Manifest, examples: Examples, judge
     seen = _seen(examples, judged)
     sections = [
         f"# Model card: {manifest.name}, version {manifest.version}",
-        *([experiment.description] if experiment.description else []),
+        *([line(experiment.description)] if experiment.description else []),
         _summary(experiment, manifest),
         "## What it is given",
-        table(["name", "expected", "meaning"], map(_line, manifest.contract.columns)),
+        table(["name", "expected", "meaning"], map(_row, manifest.contract.columns)),
         "## What its team measured",
         _figures(manifest.metrics) if manifest.metrics else "Nothing was handed over.",
-        f"## What was seen on the {manifest.data.rows} rows of `{manifest.data.source}`",
+        f"## What was seen on the {manifest.data.rows} rows of {code(manifest.data.source)}",
         _figures(seen)
         if seen
         else "The file does not say what happened: nothing could be compared.",
@@ -34,26 +35,28 @@ def render(experiment: Experiment, manifest: Manifest, examples: Examples, judge
         _parity(manifest),
     ]
     if experiment.contacts:
-        sections += ["## Whom to ask", "\n".join(f"- {each}" for each in experiment.contacts)]
+        sections += ["## Whom to ask", "\n".join(f"- {line(each)}" for each in experiment.contacts)]
     return "\n\n".join(sections) + "\n"
 
 
 def _summary(experiment: Experiment, manifest: Manifest) -> str:
     target = manifest.contract.target
-    kind = f"one of {', '.join(target.classes)}" if target.classes else target.unit
-    meaning = f": {target.description}" if target.description else ""
+    kind = line(f"one of {', '.join(target.classes)}" if target.classes else target.unit)
+    meaning = f": {line(target.description)}" if target.description else ""
     return (
         f"It predicts `{target.name}`{f' ({kind})' if kind else ''}{meaning}. It is a "
-        f"{manifest.type} that its team trained, in `{experiment.model_path}`."
+        f"{manifest.type} that its team trained, in {code(experiment.model_path)}."
     )
 
 
-def _line(column: Column) -> list[str]:
-    return [f"`{column.name}`", column.expectation, column.description]
+def _row(column: Column) -> list[str]:
+    return [f"`{column.name}`", line(column.expectation), line(column.description)]
 
 
 def _figures(found: Mapping[str, float]) -> str:
-    return table(["metric", "value"], ([name, f"{value:.6g}"] for name, value in found.items()))
+    return table(
+        ["metric", "value"], ([line(name), f"{value:.6g}"] for name, value in found.items())
+    )
 
 
 def _seen(examples: Examples, judged: Judged) -> dict[str, float]:
@@ -77,7 +80,7 @@ def _seen(examples: Examples, judged: Judged) -> dict[str, float]:
 def _parity(manifest: Manifest) -> str:
     found = manifest.parity
     target = manifest.contract.target
-    unit = " of probability" if target.classes else f" {target.unit}".rstrip()
+    unit = " of probability" if target.classes else f" {line(target.unit)}".rstrip()
     return (
         f"Over {found.rows} rows, the examples and others that the schema allows, the graph is at "
         f"most {found.native:.1e}{unit} from the model's own library, of which "

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.bundle import Coverage, Manifest, Score
+from predictor.markdown import line
 from predictor.profile import Profile
 from predictor.training import evaluation
 from predictor.training.evaluation import CROSS_VALIDATION, STACK, Problem, Tested
@@ -105,17 +106,16 @@ def _summary(manifest: Manifest) -> str:
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [list(heads)]
-    lines += [["---"] * len(lines[0])]
-    lines += [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    """Return a table in Markdown, of cells that are Markdown themselves."""
+    names = list(heads)
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _scores(found: Mapping[str, Score]) -> str:
     rows = (
         [
-            name,
+            line(name),
             *map(_number, (s.rmse, s.mae, s.cv_rmse_percent)),
             NONE if s.r2 is None else f"{s.r2:.6f}",
             _number(s.mape_percent),
@@ -127,7 +127,9 @@ def _scores(found: Mapping[str, Score]) -> str:
 
 
 def _coverage(found: Mapping[str, Coverage]) -> str:
-    rows = ([name, f"{c.share:.1%}", _number(c.width), str(c.rows)] for name, c in found.items())
+    rows = (
+        [line(name), f"{c.share:.1%}", _number(c.width), str(c.rows)] for name, c in found.items()
+    )
     return table(["rows", "held", "mean width", "number"], rows)
 
 

@@ -114,13 +114,15 @@ def test_settings_lie_beside_the_experiment_and_flags_outweigh_them(
     ("fields", "complaint"),
     [
         ({"input_schema": {}}, "input_schema is empty; name each value"),
-        ({"input_schema": {"a": {"type": "number"}}}, "input_schema names a, but the bundle's"),
+        ({"input_schema": {"a": {"type": "number"}}}, "input_schema has a, but the bundle's"),
         ({"input_schema": {"a": {"type": "float"}}}, "is 'float'; expected one of number, integer"),
         ({"model_type": "pickle"}, "'pickle'; expected one of bundle, onnx, xgboost"),
         ({"model_path": "none"}, "model_path is none, but there is no bundle there"),
         ({"model_path": None}, "model_path is missing; add it"),
         ({"colour": "red"}, "there is no field colour; remove it"),
-        ({"target": {"name": "other"}}, "target.name is other, but the bundle predicts usage_kwh"),
+        ({"target": {"name": "other"}}, "target.name is other, but in the bundle's contract"),
+        ({"name": "other"}, "name is other, but the bundle's is energy: write the bundle's"),
+        ({"target": {"name": "usage_kwh", "classes": ["no", "yes"]}}, "target.unit is not given"),
     ],
 )
 def test_what_cannot_be_deployed_is_one_sentence_and_nothing_is_written(
@@ -146,6 +148,48 @@ def test_a_missing_manifest_is_said_and_nothing_written(tmp_path: Path) -> None:
 def test_a_damaged_bundle_is_not_deployed(experiment_path: Path, tmp_path: Path) -> None:
     (experiment_path.parent / "bundle" / "model.onnx").write_bytes(b"")
     with pytest.raises(BundleError, match="is damaged"):
+        run_deployment_agent(experiment_path, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "field", "value"),
+    [
+        ("nsm", "type", "number"),
+        ("nsm", "maximum", 5.0),
+        ("nsm", "unit", "h"),
+        ("nsm", "optional", True),
+        ("load_type", "categories", ("zzz",)),
+    ],
+)
+def test_an_experiment_that_contradicts_its_bundle_is_refused(
+    experiment_path: Path, tmp_path: Path, column: str, field: str, value: object
+) -> None:
+    schema = json.loads(experiment_path.read_bytes())["input_schema"]
+    schema[column][field] = value
+    change(experiment_path, input_schema=schema)
+    with pytest.raises(ExperimentError) as error:
+        run_deployment_agent(experiment_path, output=tmp_path / "out")
+    assert f"input_schema.{column}.{field} is {value}, but in the bundle's" in str(error.value)
+
+
+def test_an_experiment_may_give_other_words_for_people(
+    experiment_path: Path, tmp_path: Path
+) -> None:
+    schema = json.loads(experiment_path.read_bytes())["input_schema"]
+    schema["nsm"] |= {"description": "since midnight", "feature": "NSM"}
+    change(experiment_path, input_schema=schema)
+    run_deployment_agent(experiment_path, output=tmp_path / "out")
+
+
+def test_a_bundle_that_does_not_predict_its_golden_rows_is_not_deployed(
+    experiment_path: Path, tmp_path: Path
+) -> None:
+    path = experiment_path.parent / "bundle" / "bundle.json"
+    manifest = json.loads(path.read_bytes())
+    manifest["golden"]["predictions"][0] += 5
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="does not predict what it did at training: prediction"):
         run_deployment_agent(experiment_path, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

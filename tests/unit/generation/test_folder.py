@@ -1,5 +1,6 @@
 """What becomes of a folder's files when it is made anew."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,46 @@ def test_a_manifest_that_cannot_be_read_stops_all(folder: Path) -> None:
     with pytest.raises(ExperimentError, match="cannot be read"):
         made(folder, FILES | {"README.md": b"new"})
     assert contents(folder) == FILES
+
+
+@pytest.mark.parametrize(
+    "name", ["../precious", "/precious", "a/../../precious", "./README.md", "a//b", "", ".", "a\0b"]
+)
+def test_a_manifest_that_lists_what_is_no_file_of_the_folder_stops_all(
+    folder: Path, name: str
+) -> None:
+    precious = folder.parent / "precious"
+    precious.write_bytes(b"mine")
+    path = folder / DEPLOYMENT_MANIFEST
+    listed = json.loads(path.read_bytes())
+    listed["files"][name] = digest(b"mine")
+    path.write_text(json.dumps(listed))
+    with pytest.raises(ExperimentError, match="is no path of a file in its folder: restore it"):
+        made(folder, FILES | {"README.md": b"new"}, is_forced=True)
+    assert contents(folder) == FILES
+    assert precious.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("left", [FILES, {"README.md": b"new"}])
+def test_a_link_in_place_of_a_folder_is_not_followed(folder: Path, left: dict[str, bytes]) -> None:
+    elsewhere = folder.parent / "elsewhere"
+    (folder / "a").rename(elsewhere)
+    (folder / "a").symlink_to(elsewhere)
+    (elsewhere / "b" / "c.py").write_bytes(b"c")
+    with pytest.raises(ExperimentError, match="out/a is a link, which is not followed"):
+        made(folder, left, is_forced=True)
+    assert contents(elsewhere) == {"b/c.py": b"c"}
+    assert (folder / "README.md").read_bytes() == FILES["README.md"]
+
+
+def test_a_link_of_somebody_that_leads_nowhere_is_kept(folder: Path) -> None:
+    for name in ("README.md", "a/b/c.py"):
+        (folder / name).unlink()
+        (folder / name).symlink_to("nowhere")
+    change = made(folder, {"README.md": b"new", "bundle/model.onnx": FILES["bundle/model.onnx"]})
+    assert change.kept == ["README.md", "a/b/c.py"]
+    assert [conflict.path for conflict in change.conflicts] == ["README.md"]
+    assert (folder / "README.md").readlink() == Path("nowhere")
 
 
 def test_an_empty_folder_is_filled_and_a_link_followed(tmp_path: Path) -> None:

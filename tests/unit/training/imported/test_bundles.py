@@ -1,5 +1,6 @@
 """The bundles that are made of models, and those that are handed over as they are."""
 
+import re
 from pathlib import Path
 
 import lightgbm
@@ -90,6 +91,29 @@ def test_the_card_has_what_the_team_measured_and_what_was_seen(tmp_path: Path, m
     rows = task.frame.iloc[::3]
     error = model.predict(rows) - task.target.loc[rows.index]
     assert f"| RMSE | {np.mean(error**2) ** 0.5:.6g} |" in text
+
+
+def test_nothing_that_a_team_writes_is_markup_in_the_card(tmp_path: Path, make: Make) -> None:
+    given = lightgbm_of("regression", tmp_path, make)
+    nasty = "```\n# heading\n<script>alert(1)</script> | *x* [a](b) `c`"
+    described = {
+        name: msgspec.structs.replace(each, description=nasty, unit=nasty)
+        for name, each in given.input_schema.items()
+    }
+    changed = msgspec.structs.replace(
+        given,
+        input_schema=described,
+        description=nasty,
+        contacts=(nasty,),
+        metrics={nasty: 1.0},
+        target=Output(name="outcome", unit=nasty, description=nasty),
+    )
+    plain = imported.bundle_of(given, tmp_path).files["model-card.md"].decode()
+    text = imported.bundle_of(changed, tmp_path).files["model-card.md"].decode()
+    headings = (re.findall("^#+ .*", card, re.MULTILINE)[1:] for card in (plain, text))
+    assert next(headings) == next(headings)[:-1]  # the last is of whom to ask
+    assert not re.search(r"(?<!\\)<", text)
+    assert "```" not in text
 
 
 def test_an_answer_stays_in_the_range_that_the_experiment_gives(tmp_path: Path, make: Make) -> None:

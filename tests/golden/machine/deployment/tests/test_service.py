@@ -5,6 +5,7 @@ The rows and what the model predicts for them are the bundle's golden ones.
 
 import importlib.util
 import json
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -127,7 +128,11 @@ def test_openapi_describes_this_models_row(service: Service) -> None:
     assert list(body["schema"]["properties"]) == COLUMNS
 
 
-def test_the_files_are_those_that_were_generated() -> None:
-    """Else what is deployed is told of wrongly by its own manifest."""
+def test_no_file_is_missing_and_the_bundle_is_the_one_that_was_generated() -> None:
+    """Else what is deployed is told of wrongly by its manifest; the rest may be edited."""
     listed = json.loads((FOLDER / "deployment_manifest.json").read_bytes())["files"]
     assert {name for name in listed if not Path(FOLDER, name).is_file()} == set()
+    bundle = [name for name in listed if name.startswith("bundle/")]
+    assert bundle
+    digests = {name: sha256(Path(FOLDER, name).read_bytes()).hexdigest() for name in bundle}
+    assert {name for name in bundle if digests[name] != listed[name]} == set()
