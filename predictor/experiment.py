@@ -4,6 +4,7 @@ Training writes one beside its bundle. Paths in it are from its own folder.
 """
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -108,13 +109,27 @@ def _said(sentence: str) -> str:
 def read(path: Path) -> Experiment:
     """Return the experiment of a file; raises ExperimentError, saying what to do."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Experiment)
+        found = msgspec.json.decode(path.read_bytes(), type=Experiment)
     except OSError as error:
         message = f"{path}: {error.strerror}; expected the {FILE} that a team hands over"
         raise ExperimentError(message) from error
     except JSON_ERRORS as error:
         message = f"{path} is no experiment manifest: {_said(str(error))}"
         raise ExperimentError(message) from error
+    if found.created and not _is_moment(found.created):
+        message = (
+            f"{path}: created is {found.created!r}, expected a moment of ISO 8601 with its zone, "
+            "such as 2026-01-02T03:04:05+00:00, or nothing"
+        )
+        raise ExperimentError(message)
+    return found
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def beside(bundle: Path) -> Path:

@@ -58,9 +58,10 @@ def bins_of(column: Column, values: NDArray[np.float64], window_rows: int) -> Bi
     points = _every_value(column)
     edges: tuple[float, ...] = ()
     present = values[~np.isnan(values)]
-    if not points and len(present):
+    if not points:
         points = _heavy(present)
-        edges = _edges(present, points)
+        # What was never there may come: it needs a bin too.
+        edges = _edges(present, points) if len(present) else (0.0,)
     missing = (_missing(column),) if column.optional else ()
     labels = (*_names(column, points), *_ranges(edges), *missing)
     ones = (1,) * len(labels)
@@ -120,7 +121,10 @@ def _names(column: Column, points: tuple[float, ...]) -> list[str]:
 
 def _missing(column: Column) -> str:
     """Return a label for what is missing that no value has."""
-    return MISSING if MISSING not in column.labels else f"({MISSING})"
+    found = MISSING
+    while found in column.labels:
+        found = f"({found})"
+    return found
 
 
 def _ranges(edges: tuple[float, ...]) -> list[str]:
@@ -144,7 +148,8 @@ def _threshold(column: Column, bins: Bins, values: NDArray[np.float64], window_r
     """
     windows = window_counts(bins.places(values), len(bins.labels), window_rows)
     past = max(psi(bins, counts) for counts in windows.tolist())
-    shift = _least_shift(column, bins, values, window_rows) if bins.edges else math.inf
+    moves = bool(bins.edges) and not np.isnan(values).all()
+    shift = _least_shift(column, bins, values, window_rows) if moves else math.inf
     chance = chance_limit(len(bins.labels), window_rows, len(values))
     return _up(max(chance, min(past, SHIFT_MARGIN * shift)))
 

@@ -54,3 +54,14 @@ def test_what_the_schema_refuses_the_reader_refuses(change: dict[str, Any], tmp_
     path.write_text(json.dumps(given))
     with pytest.raises(ExperimentError, match="is no experiment manifest"):
         experiment.read(path)
+
+
+@pytest.mark.parametrize("created", ["yesterday", "2026-01-02", "2026-01-02T03:04:05"])
+def test_a_moment_without_its_zone_is_refused(created: str, tmp_path: Path) -> None:
+    path = tmp_path / experiment.FILE
+    path.write_text(json.dumps(example() | {"created": created}))
+    said = f"created is '{created}', expected a moment of ISO 8601 with its zone"
+    with pytest.raises(ExperimentError, match=said):
+        experiment.read(path)
+    path.write_text(json.dumps(example() | {"created": ""}))
+    assert experiment.read(path).created == ""

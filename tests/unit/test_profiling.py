@@ -64,6 +64,23 @@ def test_every_number_has_a_bin_even_where_there_were_few(values: NDArray[np.flo
     assert bins.threshold > 0
 
 
+def test_a_column_that_was_always_missing_counts_what_comes_where_it_has_its_place() -> None:
+    column = Column("power", "FP64", "kW", "", optional=True)
+    bins = bins_of(column, np.full(40, np.nan), 10)
+    assert (bins.labels, bins.rows) == (("≤ 0", "> 0", "missing"), (0, 0, 40))
+    others = np.array([-1.0, 0.0, 5.0, 7.0, 9.0, np.nan])
+    assert bins.count(others).tolist() == [2, 3, 1]
+    assert np.bincount(bins.places(others), minlength=3).tolist() == [2, 3, 1]
+    assert bins.threshold > 0
+    assert drifts(bins, np.arange(1.0, 11.0))
+
+
+def test_what_is_missing_has_a_label_that_no_category_has() -> None:
+    labels = {"missing": 0, "(missing)": 1, "a": 2}
+    column = Column("kind", "BYTES", "category", "", labels=labels, optional=True)
+    assert bins_of(column, np.array([0.0, 1.0, np.nan]), 1).labels[-1] == "((missing))"
+
+
 def test_thresholds_have_three_digits_and_are_rounded_up(profile: Profile) -> None:
     found = [bins.threshold for bins in profile.bins]
     assert found == [float(f"{each:.3g}") for each in found]

@@ -51,6 +51,9 @@ def read(experiment: Experiment, folder: Path, contract: Contract) -> Examples:
     except OSError as error:
         message = f"examples: {path}: {error.strerror}"
         raise ExperimentError(message) from error
+    except ValueError as error:
+        message = f"examples: {str(path)!r} is no path ({error}), expected that of a CSV file"
+        raise ExperimentError(message) from error
     found = table.from_csv(content, path.name)
     if found.empty:
         message = f"examples: {path} has no rows, expected one or more"
@@ -121,7 +124,9 @@ def _drawn(
         values = generator.integers(0, len(column.names), DRAWN_ROWS).astype(np.float64)
     else:
         least, greatest = _range(column, examples)
-        values = generator.uniform(least, greatest, DRAWN_ROWS)
+        share = generator.random(DRAWN_ROWS)
+        # Their difference may be no number, and rounding may lead out of the range.
+        values = np.clip(least * (1 - share) + greatest * share, least, greatest)
         inside = splits[(splits >= column.minimum) & (splits <= column.maximum)]
         if len(inside):
             at_split = generator.random(DRAWN_ROWS) < SPLIT_SHARE

@@ -44,7 +44,7 @@ def bundle_of(experiment: Experiment, folder: Path) -> Trained:
     if experiment.model_type == "bundle":
         return bundles.verified(experiment, path)
     examples = rows_of.read(experiment, folder, contract)
-    model = _reader(experiment)(experiment, path, contract)
+    model = _read(experiment, path, contract)
     _check_size(model)
     judged = gate.check(model, contract, examples.rows)
     manifest = _manifest(experiment, contract, examples, model, judged)
@@ -52,6 +52,19 @@ def bundle_of(experiment: Experiment, folder: Path) -> Trained:
     files = manifest.files | {card.CARD: bundle.digest(text)}
     whole = msgspec.structs.replace(manifest, files=files)
     return Trained(whole, {bundle.MODEL: model.graph, card.CARD: text})
+
+
+def _read(experiment: Experiment, path: Path, contract: Contract) -> Model:
+    """Return the model of a file, whose numbers and places need not be those that it says."""
+    try:
+        return _reader(experiment)(experiment, path, contract)
+    except (LookupError, ValueError, TypeError) as error:
+        first = next(iter(str(error).splitlines()), "")
+        message = (
+            f"{path}: the model's file contradicts itself: {type(error).__name__} {first}; "
+            "write it again by the library's own save"
+        )
+        raise ExperimentError(message) from error
 
 
 def _reader(experiment: Experiment) -> Reader:

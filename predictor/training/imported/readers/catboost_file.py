@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 
 import catboost
+import msgspec
 import numpy as np
 
 from predictor.contract import Contract
-from predictor.errors import ExperimentError
+from predictor.errors import JSON_ERRORS, ExperimentError
 from predictor.experiment import Experiment
 from predictor.training.ensemble.forest import Dump, Forest, Tree, catboost_tree
 from predictor.training.imported import schema
@@ -33,6 +34,43 @@ LINKS: dict[str, Link] = {
     "Tweedie": "exp",
 }
 CLASSES = {"Logloss", "CrossEntropy", "MultiClass"}
+
+
+class _Split(msgspec.Struct):
+    border: float
+    float_feature_index: int
+
+
+class _Oblivious(msgspec.Struct):
+    splits: list[_Split]
+    leaf_values: list[float]
+
+
+class _Node(msgspec.Struct):
+    """A node of a tree that is not oblivious: a leaf has a value and no more."""
+
+    value: float | list[float] = msgspec.field(default_factory=list)
+    split: _Split | None = None
+    left: "_Node | None" = None
+    right: "_Node | None" = None
+
+
+class _Feature(msgspec.Struct):
+    feature_index: int
+    flat_feature_index: int
+
+
+class _Features(msgspec.Struct):
+    float_features: list[_Feature]
+
+
+class _Whole(msgspec.Struct):
+    """What a JSON must have: where some of it is not, CatBoost reads another model."""
+
+    scale_and_bias: tuple[float, list[float]]
+    features_info: _Features
+    oblivious_trees: list[_Oblivious] = []
+    trees: list[_Node] = []
 
 
 def read(experiment: Experiment, path: Path, contract: Contract) -> Model:
@@ -66,9 +104,11 @@ def read(experiment: Experiment, path: Path, contract: Contract) -> Model:
 def _load(path: Path) -> catboost.CatBoost:
     model = catboost.CatBoost()
     try:
+        if path.suffix == ".json":
+            _check(path)
         model.load_model(str(path), format="json" if path.suffix == ".json" else "cbm")
         _loss(_dumped(model))
-    except (catboost.CatBoostError, KeyError, TypeError) as error:  # of other JSON it reads none
+    except (catboost.CatBoostError, LookupError, TypeError, ValueError, *JSON_ERRORS) as error:
         first = str(error).strip().splitlines()[0]
         message = (
             f"{path} is no model of CatBoost as cbm or JSON ({first}): "
@@ -76,6 +116,50 @@ def _load(path: Path) -> catboost.CatBoost:
         )
         raise ExperimentError(message) from error
     return model
+
+
+def _check(path: Path) -> None:
+    """Raise ValueError where the text of a model is not whole, or leads out of itself."""
+    content = path.read_bytes()
+    _refuse_categories(path, msgspec.json.decode(content))
+    whole = msgspec.json.decode(content, type=_Whole)
+    features = whole.features_info.float_features
+    every = set(range(len(features)))
+    if every != {f.feature_index for f in features} or every != {
+        f.flat_feature_index for f in features
+    }:
+        _refuse(f"feature_index and flat_feature_index are not 0 to {len(features) - 1}, each once")
+    if not whole.oblivious_trees and not whole.trees:
+        _refuse("it has no oblivious_trees and no trees")
+    sums = len(whole.scale_and_bias[1])
+    for number, tree in enumerate(whole.oblivious_trees):
+        count = 2 ** len(tree.splits) * sums
+        if not count or len(tree.leaf_values) != count:
+            _refuse(f"tree {number} has {len(tree.leaf_values)} leaf_values, expected {count}")
+        for split in tree.splits:
+            _check_split(split, features)
+    for node in whole.trees:
+        _check_node(node, features, sums)
+
+
+def _check_node(node: _Node, features: list[_Feature], sums: int) -> None:
+    if node.split and node.left and node.right:
+        _check_split(node.split, features)
+        for child in (node.left, node.right):
+            _check_node(child, features, sums)
+    elif node.split or node.left or node.right:
+        _refuse("a node of a tree lacks its split, left or right")
+    elif (len(node.value) if isinstance(node.value, list) else 1) != sums:
+        _refuse(f"a leaf of a tree has not {sums} values")
+
+
+def _check_split(split: _Split, features: list[_Feature]) -> None:
+    if not 0 <= split.float_feature_index < len(features):
+        _refuse(f"float_feature_index {split.float_feature_index} is not below {len(features)}")
+
+
+def _refuse(wrong: str) -> None:
+    raise ValueError(wrong)
 
 
 def _dumped(model: catboost.CatBoost) -> Dump:

@@ -12,6 +12,7 @@ from predictor.experiment import Experiment
 from predictor.training.ensemble.forest import Dump, Forest, Tree
 from predictor.training.imported import schema
 from predictor.training.imported.model import Answer, Model, Rows, of_numbers, of_probabilities
+from predictor.training.imported.readers import lightgbm_text
 from predictor.training.imported.readers.trees import ZERO, Link, Trees
 
 # It adds up float64: no more may differ than the order in which leaves are added.
@@ -35,12 +36,6 @@ CLASSES = {"binary", "multiclass"}
 def read(experiment: Experiment, path: Path, contract: Contract) -> Model:
     """Return the model in a file; raises ExperimentError when it is none that can be exported."""
     booster = _load(path)
-    if "\nis_linear=1" in booster.model_to_string():
-        message = (
-            f"{path} has linear models in its leaves, which are not supported: fit it with "
-            "linear_tree=false"
-        )
-        raise ExperimentError(message)
     dump = booster.dump_model()
     objective, *options = dump.get("objective", "").split()
     if objective not in CLASSES | LINKS.keys():
@@ -50,7 +45,7 @@ def read(experiment: Experiment, path: Path, contract: Contract) -> Model:
     order = schema.places(experiment, dump["feature_names"])
     classes = max(2, int(dump["num_class"])) if objective in CLASSES else 0
     schema.check_scores(experiment, classes)
-    trees = _trees(path, dump, order, options)
+    trees = _trees(dump, order, options)
     return Model(
         kind=f"lightgbm {'classifier' if classes else 'regressor'}",
         graph=trees.graph(contract),
@@ -63,8 +58,9 @@ def read(experiment: Experiment, path: Path, contract: Contract) -> Model:
 
 
 def _load(path: Path) -> lightgbm.Booster:
+    text = lightgbm_text.checked(path)
     try:
-        return lightgbm.Booster(model_file=path)
+        return lightgbm.Booster(model_str=text)
     except lightgbm.basic.LightGBMError as error:
         message = (
             f"{path} is no model of LightGBM in its text form ({error}): "
@@ -73,11 +69,11 @@ def _load(path: Path) -> lightgbm.Booster:
         raise ExperimentError(message) from error
 
 
-def _trees(path: Path, dump: Dump, order: list[int], options: list[str]) -> Trees:
+def _trees(dump: Dump, order: list[int], options: list[str]) -> Trees:
     """Return the trees: tree i adds to sum i modulo the number of sums."""
     sums = int(dump["num_tree_per_iteration"])
     forests = [Forest([]) for _ in range(sums)]
-    reader = _Reader(path, order)
+    reader = _Reader(order)
     for number, info in enumerate(dump["tree_info"]):
         forests[number % sums].trees.append(reader.tree(info["tree_structure"]))
     factor = 1.0
@@ -95,8 +91,7 @@ def _trees(path: Path, dump: Dump, order: list[int], options: list[str]) -> Tree
 class _Reader:
     """What turns LightGBM's nested nodes into trees, whose features are the contract's columns."""
 
-    def __init__(self, path: Path, order: list[int]) -> None:
-        self._path = path
+    def __init__(self, order: list[int]) -> None:
         self._order = order
         self.zero_is_missing = False
 
@@ -110,12 +105,6 @@ class _Reader:
         if "split_feature" not in node:
             tree.leaves.append(float(node["leaf_value"]))
             return ~(len(tree.leaves) - 1)
-        if node["decision_type"] != "<=":
-            message = (
-                f"{self._path} splits by sets of categories, which is not supported: fit it on "
-                "their codes, without categorical_feature"
-            )
-            raise ExperimentError(message)
         number = len(tree.features)
         tree.features.append(self._feature(node))
         tree.thresholds.append(_beyond_zero(float(node["threshold"])))

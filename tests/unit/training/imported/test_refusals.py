@@ -23,8 +23,8 @@ from sklearn.svm import LinearSVC
 from predictor.errors import DataError, ExperimentError, ParityError
 from predictor.experiment import Experiment, Input, Output
 from predictor.training import imported
-from predictor.training.imported import gate, schema
-from predictor.training.imported.model import Answer
+from predictor.training.imported import examples, gate, schema
+from predictor.training.imported.model import Answer, Model, of_numbers
 from predictor.training.imported.readers import lightgbm_file, xgboost_file
 from tests.unit.training.imported.conftest import TASKS, Make
 
@@ -103,6 +103,7 @@ def regression(make: Make, folder: Path, **changes: object) -> Experiment:
         ({"model_type": "sklearn"}, "no file of skops"),
         ({"model_type": "onnx"}, "no ONNX model"),
         ({"examples": ""}, "no examples: name a CSV file"),
+        ({"examples": "a\0b"}, r"examples: '.*a\\x00b' is no path .*, expected that of a CSV file"),
         ({"examples": "gone.csv"}, "examples: .*gone.csv: No such file"),
         ({"target": Output(name="y", classes=("a", "b"))}, "predicts a number, .*names 2"),
     ],
@@ -112,6 +113,16 @@ def test_a_model_that_is_not_what_the_experiment_says_is_refused(
 ) -> None:
     with pytest.raises(ExperimentError, match=said):
         imported.bundle_of(regression(make, tmp_path, **changes), tmp_path)
+
+
+def test_a_range_of_all_numbers_is_drawn_from() -> None:
+    wide = Input(type="number", minimum=-1.7e308, maximum=1.7e308)
+    contract = schema.contract_of(msgspec.structs.replace(PLAIN, input_schema={"a": wide}))
+    model = Model("m", b"", lambda rows: of_numbers(contract, rows[:, 0]), 0.0, {})
+    rows = examples.drawn(contract, model, np.zeros((1, 1)), 0)
+    assert rows.min() < -1e308
+    assert rows.max() > 1e308
+    assert np.isfinite(rows).all()
 
 
 def test_features_that_are_not_the_models_are_named(tmp_path: Path, make: Make) -> None:

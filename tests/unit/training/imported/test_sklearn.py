@@ -78,7 +78,8 @@ TOLERANT = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "model"), [(kind, model()) for kind, models in TOLERANT.items() for model in models]
+    ("kind", "model"),
+    [(kind, model(random_state=0)) for kind, models in TOLERANT.items() for model in models],
 )
 def test_trees_take_missing_values_as_scikit_learn_does(
     kind: str, model: BaseEstimator, tmp_path: Path, make: Make
