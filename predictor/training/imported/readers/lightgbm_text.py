@@ -17,6 +17,7 @@ MORE_LEAVES = ("leaf_weight", "leaf_count")
 END = b"end of trees\n"
 # As LightGBM reads one: Python takes 1_0 too.
 NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?|[-+]?(inf|nan)", re.ASCII)
+INFO = re.compile(rf"none|\[({NUMBER.pattern}):({NUMBER.pattern})\]|-?\d+(:-?\d+)*", re.ASCII)
 WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
 CATEGORICAL = 1  # the bit of decision_type
 # What follows nodes down calls itself.
@@ -74,14 +75,19 @@ def _check(path: Path, content: bytes) -> None:
     features = _whole(head["max_feature_idx"]) + 1
     if len(head["feature_names"].split()) != features:
         _refuse(f"feature_names are not max_feature_idx + 1, {features}")
+    infos = head["feature_infos"].split(" ")
+    if len(infos) != features or not all(map(INFO.fullmatch, infos)):
+        _refuse("feature_infos are not a range in brackets for each feature")
     sizes = _wholes(head["tree_sizes"])
     if min(sizes, default=1) < 1 or not content[start + sum(sizes) :].startswith(END):
         _refuse("after the bytes that tree_sizes counts there is no line end of trees")
     _check_sums(head, len(sizes))
     for number, size in enumerate(sizes):
-        first, *lines = content[start : start + size].rstrip(b"\n").splitlines()
+        first, *lines = content[start : start + size].rstrip(b"\n").split(b"\n")
         if first != b"Tree=%d" % number:
             _refuse(f"tree_sizes does not lead to Tree={number}")
+        if any(b"=" not in line for line in lines):
+            _refuse(f"tree {number} has a line without =")
         _check_tree(path, _fields(lines, f"tree {number}"), f"tree {number}", features)
         start += size
 
