@@ -75,6 +75,8 @@ def _check(path: Path, content: bytes) -> None:
     features = _whole(head["max_feature_idx"]) + 1
     if len(head["feature_names"].split()) != features:
         _refuse(f"feature_names are not max_feature_idx + 1, {features}")
+    if not head.get("objective", "none").strip():
+        _refuse("objective is empty")
     infos = head["feature_infos"].split(" ")
     if len(infos) != features or not all(map(INFO.fullmatch, infos)):
         _refuse("feature_infos are not a range in brackets for each feature")

@@ -43,6 +43,7 @@ LIGHTGBM = [
     (r"leaf_value=\S+", "leaf_value=1_0", "'1_0' is no number"),
     (r"split_gain=", "split_gain", "tree 0 has a line without ="),
     (r"(feature_infos=\S+):", r"\1", "feature_infos are not a range"),
+    (r"objective=.*", "objective=", "objective is empty"),
     (r"num_cat=0\n", "", "num_cat is missing"),
     (r"num_leaves=6", "num_leaves=99999999", "of split_feature, expected 99999998"),
     (r"max_feature_idx=7", "max_feature_idx=99", "feature_names are not"),
