@@ -1,7 +1,6 @@
 """What is measured of one model: how long its steps take, and what it is asked and answers."""
 
 from collections.abc import Iterable, Sequence
-from random import random
 from threading import Lock
 from time import monotonic
 
@@ -67,6 +66,7 @@ class Meter:
         self._offered = 0
         self._recent, self._since = 0, monotonic()
         self._stride = 1
+        self._random = np.random.default_rng().random
 
     def warn(self, warning: str) -> None:
         """Count a row that was answered in doubt."""
@@ -87,7 +87,7 @@ class Meter:
         with self._lock:
             self._offered += rows
             if self._stride > 1:
-                first = int(random() * self._stride)  # noqa: S311 - no secret
+                first = int(self._random() * self._stride)
                 if first >= rows:
                     return
                 columns = columns[first :: self._stride]
