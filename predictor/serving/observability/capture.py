@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from random import SystemRandom
 from threading import Event, Lock, Thread
 
 import msgspec
@@ -59,7 +60,7 @@ class Capture:
     def __init__(self, folder: Path, ratio: float, most_bytes: int) -> None:
         """Take where to write, which share of the runs, and how much all files there may hold."""
         self._ratio = ratio
-        self._generator = np.random.default_rng()
+        self._random = SystemRandom().random  # the image has no numpy.random
         self._files = Files(folder, most_bytes)
         self._lock = Lock()
         self._runs: list[_Run] = []
@@ -80,7 +81,7 @@ class Capture:
 
     def offer(self, manifest: Manifest, columns: NDArray[np.float64], ends: Ends) -> None:
         """Have a run written, if it is one of the sample and there is room for it."""
-        if self._generator.random() >= self._ratio:
+        if self._random() >= self._ratio:
             return
         with self._lock:
             has_room = not self._runs or self._cells + columns.size <= MOST_CELLS

@@ -1,6 +1,7 @@
 """What is measured of one model: how long its steps take, and what it is asked and answers."""
 
 from collections.abc import Iterable, Sequence
+from random import SystemRandom
 from threading import Lock
 from time import monotonic
 
@@ -66,7 +67,7 @@ class Meter:
         self._offered = 0
         self._recent, self._since = 0, monotonic()
         self._stride = 1
-        self._random = np.random.default_rng().random
+        self._random = SystemRandom().random  # the image has no numpy.random
 
     def warn(self, warning: str) -> None:
         """Count a row that was answered in doubt."""
