@@ -6,6 +6,7 @@ from tests.chart.helm import template
 
 KEDA = "keda.enabled=true keda.prometheusAddress=http://p autoscaling.enabled=false"
 INGRESS = "kserve.enabled=false ingress.enabled=true ingress.hosts={a.example}"
+STORE = "batch.enabled=true batch.input=s3://b/c batch.output=s3://b/d"
 JWT = ("auth.jwt.issuer=i", "auth.jwt.audience=a", "auth.jwt.jwksUrl=https://idp.example/keys")
 
 
@@ -36,6 +37,39 @@ JWT = ("auth.jwt.issuer=i", "auth.jwt.audience=a", "auth.jwt.jwksUrl=https://idp
         ),
         ("autoscaling.maxReplicas=1", ("autoscaling.maxReplicas", "autoscaling.minReplicas")),
         ("autoscaling.name=a-predictor", ("autoscaling.name", "kserve.enabled")),
+        (
+            "explainer.enabled=true autoscaling.name=a-explainer",
+            ("autoscaling.name", "kserve.enabled", "-explainer"),
+        ),
+        (
+            "explainer.enabled=true kserve.enabled=false",
+            ("explainer.enabled", "kserve.enabled", ":explain"),
+        ),
+        (
+            "explainer.enabled=true env[0].name=EXPLAIN env[0].value=true",
+            ("env has EXPLAIN", "its value"),
+        ),
+        ("batch.enabled=true batch.output=s3://b/c", ("batch.enabled", "batch.input")),
+        ("batch.enabled=true batch.input=s3://b/c", ("batch.enabled", "batch.output")),
+        (f"{STORE} batch.output=/mnt/a.csv", ("batch.output", "/mnt/a.csv", "batch.volumeMounts")),
+        (f"{STORE} batch.parallelism=5", ("batch.parallelism is 5", "batch.shards is 4")),
+        (f"{STORE} batch.maxFailedIndexes=5", ("batch.maxFailedIndexes is 5", "batch.shards")),
+        (
+            f"{STORE} bundle.source=storageUri bundle.storageUri=s3://b/c",
+            ("batch.enabled", "bundle.source is storageUri"),
+        ),
+        (
+            f"{STORE} bundle.source=secret bundle.name=b bundle.fallbackToEmbedded=true",
+            ("batch.enabled", "bundle.fallbackToEmbedded"),
+        ),
+        (
+            f"{STORE} batch.env[0].name=JOB_COMPLETION_INDEX batch.env[0].value=0",
+            ("batch.env has JOB_COMPLETION_INDEX", "batch.shards"),
+        ),
+        (
+            f"{STORE} networkPolicy.enabled=true",
+            ("batch.input", "networkPolicy.enabled", "networkPolicy.egress"),
+        ),
         ("podDisruptionBudget.minAvailable=1", ("minAvailable", "podDisruptionBudget.max")),
         ("podDisruptionBudget.maxUnavailable=", ("minAvailable", "podDisruptionBudget.max")),
         (
@@ -138,6 +172,9 @@ def test_values_that_contradict_each_other_are_refused(sets: str, named: tuple[s
         "autoscaling.enabled=false autoscaling.minReplicas=7",
         "rollout.maxSurge=0 rollout.maxUnavailable=1",
         "autoscaling.enabled=false autoscaling.name=a-predictor",
+        "autoscaling.name=a-explainer",
+        "env[0].name=EXPLAIN env[0].value=false",
+        f"{STORE} batch.parallelism=4 batch.maxFailedIndexes=4",
         "kserve.enabled=false autoscaling.name=a-predictor",
         "alerts.enabled=true podMonitor.enabled=true",
         "alerts.enabled=true serviceMonitor.enabled=true",

@@ -16,6 +16,10 @@ OPEN_ENDED = ("autoscaling.behavior.", "global")
 # What is the user's own, or has a schema of Kubernetes or KServe, which say what is wrong with it.
 FOREIGN = {
     "affinity",
+    "batch.envFrom[]",
+    "batch.env[]",
+    "batch.volumeMounts[]",
+    "batch.volumes[]",
     "containerSecurityContext",
     "env[]",
     "global",

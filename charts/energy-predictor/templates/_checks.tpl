@@ -37,6 +37,9 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if and $v.explainer.enabled (not $v.kserve.enabled) }}
+{{- fail "explainer.enabled is true, but kserve.enabled is false: only KServe has explainers; without one the predictor itself answers :explain" }}
+{{- end }}
 {{- range $key := list "ingress" "httpRoute" }}
 {{- if and (get $v $key).enabled $v.kserve.enabled }}
 {{- fail (printf "%s.enabled and kserve.enabled are both true: KServe makes the route of an InferenceService" $key) }}
@@ -57,8 +60,8 @@
 {{- fail "autoscaling.maxReplicas is below autoscaling.minReplicas" }}
 {{- end }}
 {{- $name := .name | default $.Release.Name }}
-{{- if and .enabled $v.kserve.enabled (hasSuffix "-predictor" $name) }}
-{{- fail (printf "autoscaling.name is %q, by default the release's, but with kserve.enabled KServe deletes autoscalers that are named as its Deployments are, with -predictor at the end" $name) }}
+{{- if and .enabled $v.kserve.enabled (or (hasSuffix "-predictor" $name) (and $v.explainer.enabled (hasSuffix "-explainer" $name))) }}
+{{- fail (printf "autoscaling.name is %q, by default the release's, but with kserve.enabled KServe deletes autoscalers that are named as its Deployments are, with -predictor or -explainer at the end" $name) }}
 {{- end }}
 {{- end }}
 {{- if and $v.keda.enabled (lt (int $v.keda.maxReplicas) (int $v.keda.minReplicas)) }}
@@ -177,7 +180,9 @@
 {{- fail "serviceAccount.annotations is set, but serviceAccount.create is false" }}
 {{- end }}
 
-{{- $own := keys (include "energy.settings" . | fromYaml) }}
+{{- include "energy.batchChecks" . }}
+
+{{- $own := keys (include "energy.settings" (dict "root" . "component" "predictor") | fromYaml) }}
 {{- range $v.env }}
 {{- if has .name (concat $own (list "BUNDLE" "PORT" "GRPC_PORT" "LISTEN_HOST" "STORAGE_URI")) }}
 {{- fail (printf "env has %s, which the chart or the image sets: use its value" .name) }}

@@ -13,10 +13,22 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{/* What only the serving pods carry beside them; KServe says so of its pods too. */}}
+{{/* What only the predictor's pods carry beside them; KServe says so of its pods too. */}}
 {{- define "energy.podSelector" -}}
 {{ include "energy.selector" . }}
 component: predictor
+{{- end }}
+
+{{/* Selects the pods of the predictor, and those of other components that there are. */}}
+{{- define "energy.podsWith" -}}
+matchLabels:
+{{- if .others }}
+  {{- include "energy.selector" .root | nindent 2 }}
+matchExpressions:
+  - {key: component, operator: In, values: {{ prepend .others "predictor" | toJson }}}
+{{- else }}
+  {{- include "energy.podSelector" .root | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* What KServe calls the Deployment and the Service of the InferenceService; ours are called so too. */}}
@@ -24,8 +36,9 @@ component: predictor
 {{ .Release.Name }}-predictor
 {{- end }}
 
+{{/* The batch image has the release's tag too, unless it is given another. */}}
 {{- define "energy.image" -}}
-{{- with .Values.image -}}
-{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- with .image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.root.Values.image.tag | default $.root.Chart.AppVersion }}{{ end }}
 {{- end }}
 {{- end }}

@@ -6,9 +6,9 @@ httpGet: {path: {{ .path }}, port: http{{ if .isTls }}, scheme: HTTPS{{ end }}}
 {{- end }}
 {{- end }}
 
-{{/* The server's settings. */}}
+{{/* The settings of a server: that of a component of the release. */}}
 {{- define "energy.settings" -}}
-{{- $v := .Values -}}
+{{- $v := .root.Values -}}
 WORKERS: {{ $v.workers | quote }}
 LOG_LEVEL: {{ $v.logLevel | quote }}
 LOG_FORMAT: {{ $v.logFormat | quote }}
@@ -51,10 +51,13 @@ CAPTURE_FOLDER: /var/lib/predictor/capture
 CAPTURE_RATIO: {{ $v.capture.ratio | quote }}
 CAPTURE_BYTES: {{ int64 $v.capture.bytes | quote }}
 {{- end }}
+{{- if and $v.explainer.enabled (eq .component "predictor") }}
+EXPLAIN: "false"
+{{- end }}
 {{- end }}
 
-{{/* The volumes, each with where it is mounted: never by subPath, for the kubelet would not update it. */}}
-{{- define "energy.mounts" -}}
+{{/* The volume of the bundle, if it has one, with where it is mounted. */}}
+{{- define "energy.bundleMounts" -}}
 {{- $v := .Values -}}
 {{- if eq $v.bundle.source "persistentVolumeClaim" }}
 - {name: bundle, at: /mnt/bundle, volume: {persistentVolumeClaim: {claimName: {{ $v.bundle.name | quote }}, readOnly: true}}}
@@ -62,6 +65,14 @@ CAPTURE_BYTES: {{ int64 $v.capture.bytes | quote }}
 - {name: bundle, at: /mnt/bundle, volume: {configMap: {name: {{ $v.bundle.name | quote }}, optional: {{ $v.bundle.fallbackToEmbedded }}}}}
 {{- else if eq $v.bundle.source "secret" }}
 - {name: bundle, at: /mnt/bundle, volume: {secret: {secretName: {{ $v.bundle.name | quote }}, optional: {{ $v.bundle.fallbackToEmbedded }}}}}
+{{- end }}
+{{- end }}
+
+{{/* The volumes, each with where it is mounted: never by subPath, for the kubelet would not update it. */}}
+{{- define "energy.mounts" -}}
+{{- $v := .Values -}}
+{{- with include "energy.bundleMounts" . }}
+{{- . }}
 {{- end }}
 {{- with $v.bundle.publicKey.configMapName }}
 - {name: public-key, at: /etc/predictor/public-key, volume: {configMap: {name: {{ . | quote }}}}}
@@ -88,32 +99,42 @@ CAPTURE_BYTES: {{ int64 $v.capture.bytes | quote }}
 {{- end }}
 {{- end }}
 
-{{/* The one specification of the serving pod. */}}
-{{- define "energy.pod" -}}
-{{- $v := .Values -}}
-{{- $isTls := ne $v.tls.secretName "" -}}
-{{- $mounts := include "energy.mounts" . | fromYamlArray -}}
+{{/* As whom every pod of the chart runs. */}}
+{{- define "energy.identity" -}}
 serviceAccountName: {{ include "energy.serviceAccount" . | quote }}
 automountServiceAccountToken: false
 securityContext:
-  {{- toYaml $v.podSecurityContext | nindent 2 }}
-{{- with $v.image.pullSecrets }}
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- with .Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . | quote }}
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Where a pod may run, by some of the values. */}}
+{{- define "energy.placement" -}}
+{{- range $key := .keys }}
+{{- with get $.root.Values $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The one specification of the serving pods: of the predictor's, and of KServe's explainer's. */}}
+{{- define "energy.pod" -}}
+{{- $v := .root.Values -}}
+{{- $isTls := ne $v.tls.secretName "" -}}
+{{- $mounts := include "energy.mounts" .root | fromYamlArray -}}
+{{ include "energy.identity" .root }}
 # The sleep of preStop, the drain, and five seconds to end in.
 terminationGracePeriodSeconds: {{ $v.shutdown.gracePeriodSeconds | default (add $v.shutdown.preStopSleepSeconds $v.shutdown.drainSeconds 5) }}
 {{- with $v.priorityClassName }}
 priorityClassName: {{ . | quote }}
 {{- end }}
-{{- range $key := list "nodeSelector" "affinity" "tolerations" }}
-{{- with get $v $key }}
-{{ $key }}:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- end }}
+{{- include "energy.placement" (dict "root" .root "keys" (list "nodeSelector" "affinity" "tolerations")) }}
 {{- with $v.topologySpread }}
 {{- if .enabled }}
 topologySpreadConstraints:
@@ -123,7 +144,8 @@ topologySpreadConstraints:
     whenUnsatisfiable: {{ $v.topologySpread.whenUnsatisfiable }}
     labelSelector:
       matchLabels:
-        {{- include "energy.podSelector" $ | nindent 8 }}
+        {{- include "energy.selector" $.root | nindent 8 }}
+        component: {{ $.component }}
     # The pods of one version among themselves, or a rollout would leave them crooked.
     matchLabelKeys: [pod-template-hash]
   {{- end }}
@@ -131,8 +153,12 @@ topologySpreadConstraints:
 {{- end }}
 containers:
   - name: kserve-container
-    image: {{ include "energy.image" . | quote }}
+    image: {{ include "energy.image" (dict "root" .root "image" $v.image) | quote }}
     imagePullPolicy: {{ $v.image.pullPolicy }}
+    {{- if eq .component "explainer" }}
+    # KServe adds arguments of its own for an explainer, which are the shell's here, and not the server's.
+    command: [sh, -c, exec python -m predictor serve]
+    {{- end }}
     ports:
       # KServe's Service has the first as its port 80, and any other under its own number. By "grpc"
       # in its name the Service says that it is HTTP/2 without TLS.
@@ -185,20 +211,42 @@ volumes:
 {{- end }}
 {{- end }}
 
-{{/* The annotations of the serving pods. By the checksum of all that KServe makes them of one can tell
-     whether its Deployment is of the InferenceService as it is now; no field of either says so. */}}
+{{/* The annotations of the serving pods of a component. By the checksum of all that KServe makes them of
+     one can tell whether its Deployment is of the InferenceService as it is now; no field of either
+     says so. */}}
 {{- define "energy.podAnnotations" -}}
-{{- $v := .Values }}
+{{- $v := .root.Values }}
 {{- $own := dict }}
 {{- if $v.kserve.enabled }}
 {{- $made := list (include "energy.pod" .) $v.scrapeAnnotations $v.podLabels $v.podAnnotations $v.labels $v.kserve (or $v.autoscaling.enabled $v.keda.enabled) }}
 {{- $own = dict "checksum/pod" (toJson $made | sha256sum) }}
 {{- end }}
-{{- if .Values.scrapeAnnotations.enabled }}
-{{- $scheme := ternary "https" "http" (ne .Values.tls.secretName "") }}
+{{- if eq .component "explainer" }}
+{{- /* Nothing scales it, so KServe holds its number of pods. */}}
+{{- $own = merge $own (dict "serving.kserve.io/autoscalerClass" "none") }}
+{{- end }}
+{{- if $v.scrapeAnnotations.enabled }}
+{{- $scheme := ternary "https" "http" (ne $v.tls.secretName "") }}
 {{- $own = merge $own (dict "prometheus.io/scrape" "true" "prometheus.io/port" "8080" "prometheus.io/path" "/metrics" "prometheus.io/scheme" $scheme) }}
 {{- end }}
-{{- toYaml (merge (dict) .Values.podAnnotations $own) }}
+{{- toYaml (merge (dict) $v.podAnnotations $own) }}
+{{- end }}
+
+{{/* What a component of an InferenceService is besides its number of pods. */}}
+{{- define "energy.component" -}}
+{{- with .root.Values.podLabels -}}
+labels:
+  {{- toYaml . | nindent 2 }}
+{{ end -}}
+{{- with include "energy.podAnnotations" . | fromYaml -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{ end -}}
+deploymentStrategy:
+  type: RollingUpdate
+  rollingUpdate:
+    {{- toYaml .root.Values.rollout | nindent 4 }}
+{{ include "energy.pod" . }}
 {{- end }}
 
 {{/* How Prometheus scrapes a pod, by a PodMonitor or a ServiceMonitor. */}}
