@@ -30,6 +30,40 @@ RUN python3 -m pip --python /opt/venv/bin/python install --no-cache-dir --no-com
     && /opt/venv/bin/python -c "import cryptography.x509, grpc, httptools, numpy, onnxruntime, uvloop" \
     && python3 -m compileall -q -j 0 /opt/venv/lib
 
+# Scoring's libraries. STORE names fsspec's driver of the object store that files are in: s3fs, gcsfs or
+# adlfs. It is not locked, for each brings its cloud's own library.
+FROM ${BASE_IMAGE} AS batch-libraries
+ARG STORE=""
+RUN python3 -m venv --without-pip /opt/venv
+COPY requirements/score.txt /src/requirements/
+RUN python3 -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
+    --require-hashes --requirement /src/requirements/score.txt \
+    && echo "${STORE}" >/src/requirements/store.txt \
+    && python3 -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
+    --requirement /src/requirements/store.txt \
+    && python3 -m compileall -q -j 0 /opt/venv/lib
+
+# What a Job runs: `docker build --target batch`. It serves nothing, as the server scores no files, so
+# neither holds the other's libraries.
+FROM ${BASE_IMAGE} AS batch
+ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+COPY --from=batch-libraries /opt/venv /opt/venv
+COPY --from=train /bundle /bundle
+COPY predictor/*.py /app/predictor/
+COPY predictor/cli /app/predictor/cli
+COPY predictor/scoring /app/predictor/scoring
+RUN python -m compileall -q /app
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "predictor"]
+CMD ["score", "--help"]
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="energy-predictor-batch" \
+    org.opencontainers.image.description="Score files with a tabular boosting ensemble, as one ONNX graph" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}"
+
 FROM ${BASE_IMAGE}
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     BUNDLE=/bundle EMBEDDED_BUNDLE=/bundle LISTEN_HOST=0.0.0.0 PORT=8080 GRPC_PORT=8081

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.helm import Objects, Render, template
+from tests.chart.helm import Objects, Render, named, template
 
 JOB = ("kserve.enabled=false", "batch.enabled=true", "batch.shards=6")
 STORE = (*JOB, "batch.input=s3://plant/2026/*.parquet", "batch.output=s3://plant/scores.parquet")
@@ -120,9 +120,17 @@ def test_no_service_budget_or_monitor_takes_its_pods_for_servers(render: Render)
 
 def test_files_are_in_the_volumes_that_are_named(render: Render) -> None:
     objects = render(*MOUNTED)
-    assert container_of(objects)["volumeMounts"] == [{"name": "meters", "mountPath": "/mnt/meters"}]
+    [scratch, mount] = container_of(objects)["volumeMounts"]
+    assert mount == {"name": "meters", "mountPath": "/mnt/meters"}
     claim = {"name": "meters", "persistentVolumeClaim": {"claimName": "meters"}}
-    assert pod_of(objects)["volumes"] == [claim]
+    assert pod_of(objects)["volumes"] == [{"name": scratch["name"], "emptyDir": {}}, claim]
+
+
+def test_a_temporary_file_can_be_written_though_the_root_is_read_only(render: Render) -> None:
+    container = container_of(render(*STORE))
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    [scratch] = container["volumeMounts"]
+    assert scratch["mountPath"] == "/tmp"  # noqa: S108 - the pod's, where Python writes
 
 
 def test_a_bundle_is_read_from_where_the_servers_read_it(render: Render) -> None:
@@ -132,20 +140,28 @@ def test_a_bundle_is_read_from_where_the_servers_read_it(render: Render) -> None
     [mount] = server["volumeMounts"]
     container = container_of(objects)
     assert "--bundle=/mnt/bundle/best" in container["args"]
-    assert container["volumeMounts"][0] == mount
-    assert [volume["name"] for volume in pod_of(objects)["volumes"]] == ["bundle", "meters"]
+    assert mount in container["volumeMounts"]
+    volumes = [volume["name"] for volume in pod_of(objects)["volumes"]]
+    assert volumes == ["scratch", "bundle", "meters"]
 
 
-def test_credentials_come_from_a_secret_by_the_environment(render: Render) -> None:
+def test_an_object_stores_credentials_are_files_of_a_secret_that_the_environment_names(
+    render: Render,
+) -> None:
     objects = render(
         *STORE,
-        "batch.env[0].name=AWS_DEFAULT_REGION",
-        "batch.env[0].value=eu-central-1",
-        "batch.envFrom[0].secretRef.name=bucket",
+        "batch.env[0].name=AWS_SHARED_CREDENTIALS_FILE",
+        "batch.env[0].value=/etc/plant/credentials",
+        "batch.volumes[0].name=bucket",
+        "batch.volumes[0].secret.secretName=bucket",
+        "batch.volumeMounts[0].name=bucket",
+        "batch.volumeMounts[0].mountPath=/etc/plant",
     )
     container = container_of(objects)
-    assert container["env"] == [{"name": "AWS_DEFAULT_REGION", "value": "eu-central-1"}]
-    assert container["envFrom"] == [{"secretRef": {"name": "bucket"}}]
+    [variable] = container["env"]
+    assert variable == {"name": "AWS_SHARED_CREDENTIALS_FILE", "value": "/etc/plant/credentials"}
+    assert {"name": "bucket", "mountPath": "/etc/plant"} in container["volumeMounts"]
+    assert {"name": "bucket", "secret": {"secretName": "bucket"}} in pod_of(objects)["volumes"]
 
 
 @pytest.mark.parametrize(
@@ -196,14 +212,14 @@ def test_what_may_be_changed_or_is_the_servers_leaves_the_job_as_it_is(
     assert name_of(render, change) == name_of(render)
 
 
-def test_a_network_policy_lets_nobody_in_and_the_pods_out_where_it_says(render: Render) -> None:
+def test_a_network_policy_lets_nobody_in_and_the_pods_out_where_it_says() -> None:
     network = ("networkPolicy.enabled=true", "networkPolicy.egress[0].ports[0].port=443")
-    policy = render(*STORE, *network)["NetworkPolicy"]["spec"]
-    [expression] = policy["podSelector"]["matchExpressions"]
-    assert expression == {"key": "component", "operator": "In", "values": ["predictor", "batch"]}
-    # By name: the Job's container has no port of these names, or of any other.
-    assert [port["port"] for port in policy["ingress"][0]["ports"]] == ["http", "grpc"]
-    assert "ports" not in container_of(render(*STORE))
+    policies = named(template(*STORE, *network).stdout, "NetworkPolicy")
+    servers, batch = policies["energy"]["spec"], policies["energy-batch"]["spec"]
+    assert batch["podSelector"]["matchLabels"]["component"] == "batch"
+    assert batch["policyTypes"] == ["Ingress", "Egress"]
+    assert "ingress" not in batch
+    assert batch["egress"] == servers["egress"]
 
 
 def test_a_name_that_would_be_too_long_for_a_pod_is_refused() -> None:

@@ -63,6 +63,10 @@ JWT = ("auth.jwt.issuer=i", "auth.jwt.audience=a", "auth.jwt.jwksUrl=https://idp
             ("batch.enabled", "bundle.fallbackToEmbedded"),
         ),
         (
+            f"{STORE} bundle.publicKey.configMapName=k",
+            ("batch.enabled", "bundle.publicKey.configMapName"),
+        ),
+        (
             f"{STORE} batch.env[0].name=JOB_COMPLETION_INDEX batch.env[0].value=0",
             ("batch.env has JOB_COMPLETION_INDEX", "batch.shards"),
         ),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.helm import Render
+from tests.chart.helm import Render, named, template
 
 ON = "explainer.enabled=true"
 CLASS = "serving.kserve.io/autoscalerClass"
@@ -63,22 +63,23 @@ def test_its_pods_tell_of_which_specification_they_are(render: Render) -> None:
     assert components(render)[0]["annotations"]["checksum/pod"] != of_one
 
 
-@pytest.mark.parametrize(
-    ("key", "kind", "selector"),
-    [
-        ("networkPolicy", "NetworkPolicy", "podSelector"),
-        ("podMonitor", "PodMonitor", "selector"),
-        ("serviceMonitor", "ServiceMonitor", "selector"),
-    ],
-)
-def test_who_may_ask_and_who_counts_hold_for_it_too(
-    render: Render, key: str, kind: str, selector: str
-) -> None:
-    found = render(ON, f"{key}.enabled=true")[kind]["spec"][selector]
-    assert found["matchExpressions"] == [
+@pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
+def test_its_requests_are_counted_too(render: Render, kind: str) -> None:
+    key = f"{kind[0].lower()}{kind[1:]}"
+    selector = render(ON, f"{key}.enabled=true")[kind]["spec"]["selector"]
+    assert selector["matchExpressions"] == [
         {"key": "component", "operator": "In", "values": ["predictor", "explainer"]}
     ]
-    assert "component" not in found["matchLabels"]
+    assert "component" not in selector["matchLabels"]
+
+
+def test_who_may_ask_the_predictor_may_ask_it() -> None:
+    policies = named(template(ON, "networkPolicy.enabled=true").stdout, "NetworkPolicy")
+    assert policies.keys() == {"energy", "energy-explainer"}
+    asked, explaining = policies["energy"]["spec"], policies["energy-explainer"]["spec"]
+    assert explaining.pop("podSelector")["matchLabels"]["component"] == "explainer"
+    assert asked.pop("podSelector")["matchLabels"]["component"] == "predictor"
+    assert explaining == asked
 
 
 def test_no_node_waits_for_it_and_no_autoscaler_counts_it(render: Render) -> None:

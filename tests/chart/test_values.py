@@ -16,7 +16,6 @@ OPEN_ENDED = ("autoscaling.behavior.", "global")
 # What is the user's own, or has a schema of Kubernetes or KServe, which say what is wrong with it.
 FOREIGN = {
     "affinity",
-    "batch.envFrom[]",
     "batch.env[]",
     "batch.volumeMounts[]",
     "batch.volumes[]",

@@ -10,13 +10,17 @@ import pytest
 
 from tests.paths import ROOT
 
-DOCKERFILE = (ROOT / "Dockerfile").read_text()
+# By its name; the last, which has none, is the server's.
+STAGES = {
+    stage.splitlines()[0].partition(" AS ")[2]: stage
+    for stage in re.split("^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
+}
 
 
-def copied(folder: Path, start: str) -> None:
-    """Copy what a stage of the Dockerfile does, whose targets begin so."""
+def copied(folder: Path, stage: str) -> None:
+    """Copy what a stage of the Dockerfile does."""
     for source, target in re.findall(
-        rf"^COPY (predictor/\S+) {start}(predictor/\S*)$", DOCKERFILE, re.MULTILINE
+        r"^COPY (predictor/\S+) (?:/app/)?(predictor/\S*)$", STAGES[stage], re.MULTILINE
     ):
         (folder / target).mkdir(parents=True, exist_ok=True)
         for file in ROOT.glob(source):
@@ -27,12 +31,12 @@ def copied(folder: Path, start: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "command"), [("", "train"), ("/app/", "serve"), ("/app/", "check")]
+    ("stage", "command"), [("train", "train"), ("", "serve"), ("", "check"), ("batch", "score")]
 )
 def test_a_command_of_the_image_has_all_its_modules(
-    tmp_path: Path, start: str, command: str
+    tmp_path: Path, stage: str, command: str
 ) -> None:
-    copied(tmp_path, start)
+    copied(tmp_path, stage)
     found = subprocess.run(
         [sys.executable, "-P", "-m", "predictor", command, "--help"],
         cwd=tmp_path,

@@ -55,27 +55,25 @@ containers:
       {{- range $v.batch.options }}
       - {{ . | quote }}
       {{- end }}
-    {{- range $key := list "env" "envFrom" }}
-    {{- with get $v.batch $key }}
-    {{ $key }}:
+    {{- with $v.batch.env }}
+    env:
       {{- toYaml . | nindent 6 }}
-    {{- end }}
     {{- end }}
     resources:
       {{- toYaml $v.batch.resources | nindent 6 }}
     securityContext:
       {{- toYaml $v.containerSecurityContext | nindent 6 }}
-    {{- if or $mounts $v.batch.volumeMounts }}
     volumeMounts:
+      # What goes to an object store waits here until it is whole.
+      - {name: scratch, mountPath: /tmp}
       {{- range $mounts }}
       - {name: {{ .name }}, mountPath: {{ .at }}, readOnly: true}
       {{- end }}
       {{- with $v.batch.volumeMounts }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
-    {{- end }}
-{{- if or $mounts $v.batch.volumes }}
 volumes:
+  - {name: scratch, emptyDir: {}}
   {{- range $mounts }}
   - name: {{ .name }}
     {{- toYaml .volume | nindent 4 }}
@@ -83,7 +81,6 @@ volumes:
   {{- with $v.batch.volumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- end }}
 {{- end }}
 
 {{/* Values of the Job that contradict each other, or others. */}}
@@ -113,6 +110,9 @@ volumes:
 {{- end }}
 {{- if $v.bundle.fallbackToEmbedded }}
 {{- fail "batch.enabled and bundle.fallbackToEmbedded are both true: it would be chance by which bundle a file is scored" }}
+{{- end }}
+{{- if $v.bundle.publicKey.configMapName }}
+{{- fail "batch.enabled is true and bundle.publicKey.configMapName is set, but `predictor score` asks a bundle for no signature: score by a release without it" }}
 {{- end }}
 {{- range $v.batch.env }}
 {{- if eq .name "JOB_COMPLETION_INDEX" }}

@@ -19,15 +19,15 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 component: predictor
 {{- end }}
 
-{{/* Selects the pods of the predictor, and those of other components that there are. */}}
-{{- define "energy.podsWith" -}}
+{{/* Selects all that serves, be it scraped by its pods or by its Services. */}}
+{{- define "energy.servers" -}}
 matchLabels:
-{{- if .others }}
-  {{- include "energy.selector" .root | nindent 2 }}
+{{- if .Values.explainer.enabled }}
+  {{- include "energy.selector" . | nindent 2 }}
 matchExpressions:
-  - {key: component, operator: In, values: {{ prepend .others "predictor" | toJson }}}
+  - {key: component, operator: In, values: [predictor, explainer]}
 {{- else }}
-  {{- include "energy.podSelector" .root | nindent 2 }}
+  {{- include "energy.podSelector" . | nindent 2 }}
 {{- end }}
 {{- end }}
 
