@@ -14,6 +14,7 @@ the leaf has features gives the integral itself, not an estimate.
 """
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from itertools import combinations
 from typing import NamedTuple
@@ -55,7 +56,7 @@ class Explanation(NamedTuple):
 
     `base` is what is expected of a row of which nothing is known. `physics`, (n,), is what the
     features add by themselves, without the boosters, and `shares`, (n, columns), what of it each
-    column gives; a model without physics has zeros. `contributions`, (n, columns), are the
+    column gives; without `has_physics` they are zeros. `contributions`, (n, columns), are the
     boosters', and `bounds`, (n,), is what the target's bounds took or gave.
     """
 
@@ -64,6 +65,23 @@ class Explanation(NamedTuple):
     shares: Numbers
     contributions: Numbers
     bounds: Numbers
+    has_physics: bool
+
+    def rows(self, columns: Sequence[str], predictions: Numbers) -> list[dict[str, object]]:
+        """Return what is told of each row, by the columns' names; `predictions` are (n,)."""
+        parts = (self.physics, self.shares, self.contributions, self.bounds)
+        told = zip(predictions.tolist(), *(part.tolist() for part in parts), strict=True)
+        return [
+            {"prediction": prediction, "base": self.base}
+            | (self._physics(columns, physics, shares) if self.has_physics else {})
+            | {"contributions": dict(zip(columns, by_column, strict=True)), "bounds": bounds}
+            for prediction, physics, shares, by_column, bounds in told
+        ]
+
+    @staticmethod
+    def _physics(columns: Sequence[str], physics: float, shares: list[float]) -> dict[str, object]:
+        by_column = dict(zip(columns, shares, strict=True))
+        return {"physics": {"contribution": physics, "shares": by_column}}
 
     @property
     def predictions(self) -> Numbers:
@@ -113,7 +131,6 @@ class Explainer:
         self._silences: Numbers = model["silences"]
         self._group = int(model["group"])
         self.base = float(model["base"])
-        self.has_physics = bool(len(self._silences))
         self._expected = float(model["expected"])
 
     def explain(self, columns: Numbers) -> Explanation:
@@ -131,6 +148,7 @@ class Explainer:
             shares=self._shares(columns, told),
             contributions=contributions,
             bounds=np.where(known.known, clipped - placed, 0),
+            has_physics=bool(len(self._silences)),
         )
 
     def _known(self, columns: Numbers) -> _Known:

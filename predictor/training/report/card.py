@@ -81,7 +81,7 @@ def documents(
 
 def importance(contract: Contract, found: Explanation) -> dict[str, dict[str, float]]:
     """Return how much each column moves predictions in the mean, by the parts of the model."""
-    parts = {PHYSICS: found.shares} if found.shares.any() else {}
+    parts = {PHYSICS: found.shares} if found.has_physics else {}
     return {
         part: dict(zip(contract.names, np.abs(each).mean(axis=0).tolist(), strict=True))
         for part, each in {**parts, BOOSTERS: found.contributions}.items()
