@@ -114,9 +114,9 @@ class Namespace:
         return self.kubectl("exec", f"deployment/{DEPLOYMENT}", "--", *command)
 
     @contextmanager
-    def port_forward(self, port: int) -> Iterator[str]:
-        """Yield an address of localhost that reaches a port of the Service, as a user's does."""
-        forward = ("kubectl", "-n", self.name, "port-forward", f"service/{SERVICE}", f":{port}")
+    def port_forward(self, port: int, service: str = SERVICE) -> Iterator[str]:
+        """Yield an address of localhost that reaches a port of a Service, as a user's does."""
+        forward = ("kubectl", "-n", self.name, "port-forward", f"service/{service}", f":{port}")
         with subprocess.Popen(forward, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout

@@ -3,11 +3,12 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 import httpx
-import msgspec
 import pytest
 
 from predictor.bundle import Manifest
 from tests.e2e.cluster import Namespace, run
+from tests.e2e.serving import manifest_of
+from tests.missing import missing
 
 # What makes the pods: KServe, or a Deployment of the chart's own.
 RENDERINGS = {"kserve": {}, "deployment": {"kserve.enabled": "false"}}
@@ -15,6 +16,7 @@ RENDERINGS = {"kserve": {}, "deployment": {"kserve.enabled": "false"}}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--image", required=True, help="the server's image, which the nodes have")
+    parser.addoption("--batch-image", help="the image that scores files, which the nodes have")
     parser.addoption(
         "--generated",
         action="append",
@@ -28,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def image(request: pytest.FixtureRequest) -> str:
     name: str = request.config.getoption("--image")
     return name
+
+
+@pytest.fixture(scope="session")
+def batch_image(request: pytest.FixtureRequest) -> str:
+    name: str | None = request.config.getoption("--batch-image")
+    return name or missing("no image that scores files is named by --batch-image")
 
 
 @contextmanager
@@ -71,8 +79,7 @@ def namespace(image: str, rendering: dict[str, str]) -> Iterator[Namespace]:
 @pytest.fixture(scope="session")
 def manifest(namespace: Namespace) -> Manifest:
     """Return the manifest of the bundle in the image."""
-    content = namespace.execute("cat", "/bundle/bundle.json")
-    return msgspec.json.decode(content, type=Manifest)
+    return manifest_of(namespace)
 
 
 @pytest.fixture(scope="session")

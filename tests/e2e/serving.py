@@ -4,6 +4,7 @@ from itertools import chain
 
 import grpc
 import httpx
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from predictor.bundle import Manifest
@@ -14,6 +15,11 @@ PREDICT = "/v1/models/energy:predict"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 REQUESTS = "predictor_requests_total"
 PREDICTIONS = ((PREDICT, "POST", "200"), (INFER, "GRPC", "OK"))
+
+
+def manifest_of(namespace: Namespace) -> Manifest:
+    """Return the manifest of the bundle in the image of the serving pods."""
+    return msgspec.json.decode(namespace.execute("cat", "/bundle/bundle.json"), type=Manifest)
 
 
 def infer(address: str, manifest: Manifest) -> pb.ModelInferResponse:

@@ -1,0 +1,163 @@
+"""Scoring a file by the chart's Indexed Job, whose pods are killed at it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.e2e.cluster import WAIT_SECONDS, Namespace, Object, wait_for
+from tests.e2e.conftest import new_namespace
+from tests.e2e.killer import killing
+from tests.e2e.volume import HAND, Volume, volume
+
+SHARDS, BLOCKS = 4, 16
+BLOCK_ROWS = 2**17
+MOUNTED = "/mnt/meters"
+INPUT, OUTPUT, EXPECTED = "meters.parquet", "scores.parquet", "expected.parquet"
+
+# What the batch image has is enough to write a file to score, of blocks that take seconds each.
+WRITE = f"""
+import sys
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+rng, rows = np.random.default_rng(7), {BLOCKS * BLOCK_ROWS}
+numbers = lambda most: np.round(rng.uniform(0, most, rows), 1)
+pq.write_table(pa.table({{
+    "meter": np.arange(rows),
+    "lagging_reactive_power": numbers(90),
+    "leading_reactive_power": numbers(25),
+    "co2": numbers(0.1),
+    "lagging_power_factor": numbers(100),
+    "leading_power_factor": numbers(100),
+    "nsm": rng.integers(0, 96, rows) * 900,
+    "day_of_week": rng.integers(0, 7, rows),
+    "load_type": rng.choice(["Light", "Medium", "Maximum"], rows),
+}}), sys.argv[1], row_group_size={BLOCK_ROWS})
+"""
+COUNT = """
+import sys
+import numpy as np, pyarrow.parquet as pq
+meters = pq.read_table(sys.argv[1])["meter"].to_numpy()
+print(len(meters), bool((meters == np.arange(len(meters))).all()))
+"""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A namespace in which a Job scores the volume's file, and what came of it elsewhere."""
+
+    namespace: Namespace
+    volume: Volume
+    digest: str
+
+    def job(self) -> Object:
+        [found] = self.namespace.get("jobs")["items"]
+        return dict(found)
+
+    def pods(self) -> list[Object]:
+        """Return the pods that score now, by their shards."""
+        found = self.namespace.get("pods", "--selector=component=batch")["items"]
+        running = [
+            pod
+            for pod in found
+            if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
+        ]
+        return sorted(running, key=shard_of)
+
+    def parts(self) -> set[int]:
+        """Return the numbers of the blocks that are there."""
+        names = self.volume.names(f"{OUTPUT}.parts")
+        return {int(name.partition(".")[0]) for name in names if name.endswith(".json")}
+
+    def in_the_middle(self) -> list[Object]:
+        """Return the pods of which a block is there, and another is not."""
+        of_each = Counter(block % SHARDS for block in self.parts())
+        return [pod for pod in self.pods() if 0 < of_each[shard_of(pod)] < BLOCKS // SHARDS]
+
+    def values(self, batch_image: str) -> dict[str, str]:
+        repository, tag = batch_image.rsplit(":", 1)
+        return {
+            "batch.image.repository": repository,
+            "batch.image.tag": tag,
+            "kserve.enabled": "false",
+            "autoscaling.enabled": "false",
+            "replicas": "1",
+            "podDisruptionBudget.enabled": "false",
+            "batch.enabled": "true",
+            "batch.input": f"{MOUNTED}/{INPUT}",
+            "batch.output": f"{MOUNTED}/{OUTPUT}",
+            "batch.shards": str(SHARDS),
+            # So little that there is time to kill it, and that all fit on a laptop.
+            "batch.resources.requests.cpu": "50m",
+            "batch.resources.requests.memory": "256Mi",
+            "batch.resources.limits.cpu": "250m",
+            "batch.volumes[0].name": "meters",
+            "batch.volumes[0].persistentVolumeClaim.claimName": self.volume.claim,
+            "batch.volumeMounts[0].name": "meters",
+            "batch.volumeMounts[0].mountPath": MOUNTED,
+        }
+
+
+def shard_of(pod: Object) -> int:
+    return int(pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"])
+
+
+@pytest.fixture(scope="module")
+def scoring(batch_image: str) -> Iterator[Scoring]:
+    """Yield what a Job is to score, and the digest of what one process alone made of it."""
+    with new_namespace() as namespace, volume(batch_image, namespace) as found:
+        written, expected = f"{found.folder}/{INPUT}", f"{found.folder}/{EXPECTED}"
+        found.execute("python", "-c", WRITE, written)
+        found.execute("python", "-m", "predictor", "score", written, expected, "--bundle=/bundle")
+        yield Scoring(namespace, found, digest(found, EXPECTED))
+
+
+def digest(found: Volume, name: str) -> str:
+    return found.execute("sha256sum", f"{found.folder}/{name}").split()[0]
+
+
+def node_of(found: Volume) -> str:
+    name: str = found.namespace.get("pod", HAND)["spec"]["nodeName"]
+    return name
+
+
+def test_a_job_whose_pods_are_killed_makes_what_one_process_makes_alone(
+    scoring: Scoring, image: str, batch_image: str
+) -> None:
+    namespace = scoring.namespace
+    with killing(image, node_of(scoring.volume)) as kill:
+        namespace.install(image, scoring.values(batch_image))
+        wait_for(lambda: len(scoring.in_the_middle()) >= 2, "two shards to be in the middle")
+        deleted, killed, *_ = scoring.in_the_middle()
+        force = ("--force", "--grace-period=0")
+        namespace.kubectl("delete", "pod", deleted["metadata"]["name"], *force)
+        kill(killed)
+    assert OUTPUT not in scoring.volume.names("")
+
+    job = f"job/{scoring.job()['metadata']['name']}"
+    namespace.kubectl("wait", "--for=condition=Complete", job, f"--timeout={WAIT_SECONDS}s")
+    status = scoring.job()["status"]
+    assert (status["succeeded"], status["completedIndexes"]) == (SHARDS, f"0-{SHARDS - 1}")
+    assert status["failed"] == 2
+    assert digest(scoring.volume, OUTPUT) == scoring.digest
+
+
+def test_no_row_is_lost_and_none_is_there_twice(scoring: Scoring) -> None:
+    said = scoring.volume.execute("python", "-c", COUNT, f"{scoring.volume.folder}/{OUTPUT}")
+    assert said.split() == [str(BLOCKS * BLOCK_ROWS), "True"]
+
+
+def test_no_part_is_left(scoring: Scoring) -> None:
+    assert scoring.parts() == set()
+
+
+def test_an_upgrade_scores_again_only_what_it_changes(
+    scoring: Scoring, image: str, batch_image: str
+) -> None:
+    namespace, values = scoring.namespace, scoring.values(batch_image)
+    first = scoring.job()["metadata"]
+    namespace.upgrade_only(image, {**values, "logLevel": "DEBUG", "batch.parallelism": "2"})
+    assert scoring.job()["metadata"]["uid"] == first["uid"]
+    namespace.upgrade_only(image, {**values, "batch.output": f"{MOUNTED}/scores.csv"})
+    wait_for(lambda: len(namespace.get("jobs")["items"]) == 1, "the first Job to be gone")
+    assert scoring.job()["metadata"]["name"] != first["name"]
