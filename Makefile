@@ -9,6 +9,7 @@ E2E ?= tests/e2e
 PROMETHEUS ?= http://127.0.0.1:9090
 SBOM ?= dist/image.cdx.json
 TAG ?= energy-predictor:dev
+BATCH_TAG ?= energy-predictor-batch:dev
 # Of no moment in particular: what is built of the same files has the same bytes.
 EPOCH = 315532800
 SYFT = github.com/anchore/syft/cmd/syft@v1.54.0
@@ -21,8 +22,8 @@ named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an im
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test format fuzz chart-test closed-loop stack-test teams-test scan secrets e2e stack verify dashboards \
-	dashboard-images manifests benchmark metering soak under-fire model-card proto schema lock wheel image image-test \
-	image-size sbom clean
+	dashboard-images manifests benchmark metering soak under-fire model-card proto schema lock wheel image batch-image \
+	image-test image-size sbom clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,8 +76,8 @@ scan: $(VENV)/.dev $(SCAN)/.ready ## Scan the chart's profiles, the Dockerfile a
 secrets: $(VENV)/.dev $(SCAN)/.ready ## Look for secrets in what is staged, as a hook before a commit
 	PATH="$(abspath $(SCAN)/code/bin):$$PATH" $(BIN)/python -m tests.scan.staged
 
-e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has, and those of GENERATED
-	$(BIN)/pytest $(E2E) --image $(IMAGE) $(GENERATED:%=--generated %)
+e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has, as BATCH_IMAGE and those of GENERATED
+	$(BIN)/pytest $(E2E) --image $(IMAGE) $(BATCH_IMAGE:%=--batch-image %) $(GENERATED:%=--generated %)
 
 dashboards: $(VENV)/.dev ## Write the chart's dashboards from charts/dashboards
 	$(BIN)/python -m charts.dashboards
@@ -123,8 +124,12 @@ wheel: $(VENV)/.dev ## Build wheel and sdist into dist/; the same files make the
 image: $(VENV)/.dev ## Build TAG by docker, podman or buildah, and test it; the builder is given BUILD too
 	image=$$(.ci/image "$(TAG)" $(BUILD)) && $(MAKE) image-test IMAGE="$$image"
 
-image-test: $(VENV)/.dev ## Test IMAGE: its labels, its SBOM, its size, and that it starts and answers
-	$(BIN)/pytest tests/image --image $(named_image)
+batch-image: $(VENV)/.dev ## Build BATCH_TAG, which scores files, in the same way, and test it
+	image=$$(ARCHIVE=dist/batch-image.tar .ci/image "$(BATCH_TAG)" --target batch $(BUILD)) \
+		&& $(BIN)/pytest tests/image/test_batch.py --batch-image "$$image"
+
+image-test: $(VENV)/.dev ## Test IMAGE: its labels, its SBOM, its size, and that it starts and answers; BATCH_IMAGE too
+	$(BIN)/pytest tests/image --image $(named_image) $(BATCH_IMAGE:%=--batch-image %)
 
 image-size: ## Print what IMAGE weighs, layer by layer; BASE is what it was built from
 	$(PYTHON) -m benchmarks.image $(named_image) $(if $(BASE),--base $(BASE))

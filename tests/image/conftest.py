@@ -16,6 +16,7 @@ from tests.paths import ROOT
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--image", help="oci-archive:FILE, or as `make image-size` takes it")
+    parser.addoption("--batch-image", help="the image that scores files, in the same way")
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +55,21 @@ def make(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", *arguments], cwd=cwd, capture_output=True, text=True, check=False
     )
+
+
+@pytest.fixture(scope="module")
+def batch_name(request: pytest.FixtureRequest) -> str:
+    name: str | None = request.config.getoption("--batch-image")
+    return name or missing("no image that scores files is named: make batch-image")
+
+
+@pytest.fixture(scope="module")
+def batch_built(batch_name: str) -> image.Image:
+    [found] = image.read(batch_name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def batch_container(batch_name: str) -> Iterator[Container]:
+    with container_of(batch_name) as found:
+        yield found
