@@ -90,7 +90,7 @@ class Scoring:
             # So little that there is time to kill it, and that all fit on a laptop.
             "batch.resources.requests.cpu": "50m",
             "batch.resources.requests.memory": "256Mi",
-            "batch.resources.limits.cpu": "250m",
+            "batch.resources.limits.cpu": "100m",
             "batch.volumes[0].name": "meters",
             "batch.volumes[0].persistentVolumeClaim.claimName": self.volume.claim,
             "batch.volumeMounts[0].name": "meters",
@@ -109,7 +109,11 @@ def scoring(batch_image: str) -> Iterator[Scoring]:
         written, expected = f"{found.folder}/{INPUT}", f"{found.folder}/{EXPECTED}"
         found.execute("python", "-c", WRITE, written)
         found.execute("python", "-m", "predictor", "score", written, expected, "--bundle=/bundle")
-        yield Scoring(namespace, found, digest(found, EXPECTED))
+        try:
+            yield Scoring(namespace, found, digest(found, EXPECTED))
+        finally:
+            # With its pods, or they would still write to a volume that is being removed.
+            namespace.kubectl("delete", "jobs", "--all", "--cascade=foreground")
 
 
 def digest(found: Volume, name: str) -> str:
@@ -121,14 +125,25 @@ def node_of(found: Volume) -> str:
     return name
 
 
+def two_in_the_middle(scoring: Scoring) -> list[Object]:
+    """Wait until two pods at least have scored some of their blocks, and not all."""
+    found: list[Object] = []
+
+    def are_found() -> bool:
+        found[:] = scoring.in_the_middle()
+        return len(found) >= 2
+
+    wait_for(are_found, "two shards to be in the middle")
+    return found
+
+
 def test_a_job_whose_pods_are_killed_makes_what_one_process_makes_alone(
     scoring: Scoring, image: str, batch_image: str
 ) -> None:
     namespace = scoring.namespace
     with killing(image, node_of(scoring.volume)) as kill:
         namespace.install(image, scoring.values(batch_image))
-        wait_for(lambda: len(scoring.in_the_middle()) >= 2, "two shards to be in the middle")
-        deleted, killed, *_ = scoring.in_the_middle()
+        deleted, killed, *_ = two_in_the_middle(scoring)
         force = ("--force", "--grace-period=0")
         namespace.kubectl("delete", "pod", deleted["metadata"]["name"], *force)
         kill(killed)
