@@ -1,8 +1,8 @@
 """A bundle: the folder that training writes and serving reads.
 
-It holds `model.onnx`, `bundle.json`, which is the Manifest, a model card, and the manifest's
-signature if it was given a key. Everything in it is data: nothing is unpickled, and no file is used
-before its digest was checked.
+It holds `model.onnx`, `bundle.json`, which is the Manifest, a model card, `explanation.onnx` if its
+predictions can be explained, and the manifest's signature if it was given a key. Everything in it
+is data: nothing is unpickled, and no file is used before its digest was checked.
 """
 
 import hashlib
@@ -24,8 +24,14 @@ FORMAT = 2
 MANIFEST = "bundle.json"
 SIGNATURE = "bundle.json.sig"
 MODEL = "model.onnx"
+EXPLANATION = "explanation.onnx"
 # Far more than any bundle needs, and no more than a process has room for.
-MOST_BYTES = {MANIFEST: 8 * 2**20, SIGNATURE: 2**10, MODEL: 256 * 2**20}
+MOST_BYTES = {
+    MANIFEST: 8 * 2**20,
+    SIGNATURE: 2**10,
+    MODEL: 256 * 2**20,
+    EXPLANATION: 256 * 2**20,
+}
 OTHERS_MOST_BYTES = 64 * 2**20
 # The same graph in float64: no more may differ than the order in which a build adds the leaves.
 # As a share of the largest prediction.
@@ -98,13 +104,15 @@ class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The largest differences of the graph over `rows` rows, in the target's unit.
 
     `float64`: from the sum of leaves without ONNX; `native`: from the libraries' own predictions,
-    of which `tolerance` is allowed.
+    of which `tolerance` is allowed; `explanation`: of the contributions of some rows' columns, from
+    the libraries' own.
     """
 
     float64: float
     native: float
     tolerance: float
     rows: int
+    explanation: float | None = None
 
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -197,11 +205,15 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle whose digests have been checked: its folder, its manifest and its graph's bytes."""
+    """A bundle whose digests have been checked: its folder, its manifest and its graph's bytes.
+
+    `explanation` are the bytes of what its predictions are explained by, if they can be.
+    """
 
     folder: Path
     manifest: Manifest
     model: bytes
+    explanation: bytes | None = None
 
 
 def digest(content: bytes) -> str:
@@ -284,7 +296,9 @@ def read_from(files: Folder, is_signed: IsSigned | None = None) -> Bundle:
     if version_of(manifest.contract, model) != manifest.version:
         message = f"{path} was changed: the contract is not of version {manifest.version}"
         raise BundleError(message)
-    return Bundle(files.path, manifest, model)
+    is_explained = EXPLANATION in manifest.files
+    explanation = content_of(files, EXPLANATION, manifest) if is_explained else None
+    return Bundle(files.path, manifest, model, explanation)
 
 
 def content_of(files: Folder, name: str, manifest: Manifest) -> bytes:

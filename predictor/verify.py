@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from predictor import bundle, graph
-from predictor.bundle import MANIFEST, MODEL, SIGNATURE, Bundle, Manifest
+from predictor.bundle import EXPLANATION, MANIFEST, MODEL, SIGNATURE, Bundle, Manifest
 from predictor.errors import BundleError
 from predictor.folder import Folder, opened
 from predictor.inspection import fault
@@ -26,6 +26,8 @@ def verify(folder: Path, is_signed: IsSigned | None = None) -> Iterator[str]:
             yield f"{SIGNATURE} is the key's signature of {MANIFEST}"
         yield _check_files(files, manifest)
     yield _check_graph(folder / MODEL, found.model)
+    if found.explanation:
+        yield _check_graph(folder / EXPLANATION, found.explanation)
     yield from _check_answers(folder, found)
 
 
@@ -51,7 +53,7 @@ def _check_graph(path: Path, content: bytes) -> str:
         operators = len(onnx.load_model_from_string(content).graph.node)
     except Exception as error:  # protobuf's and the checker's errors have no base class
         raise _wrong(path, f"is not a valid graph: {error}") from error
-    return f"{operators} operators are ONNX's own, and no data lie outside {MODEL}"
+    return f"{operators} operators are ONNX's own, and no data lie outside {path.name}"
 
 
 def _check_answers(folder: Path, found: Bundle) -> Iterator[str]:

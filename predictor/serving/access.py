@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from time import perf_counter
 
 from predictor.serving import metrics
@@ -21,7 +21,10 @@ def _measures(
     """Return what counts a request, and what notes how long it took."""
     protocol = "grpc" if method == "GRPC" else "http"
     counter = metrics.REQUESTS.labels(protocol, route, method, code)
-    return counter.inc, metrics.REQUEST_SECONDS.labels(protocol, route).note
+    # The counter's own `inc` first looks whether it has labels and whether what is added is a
+    # number over 0, which takes as long as to count.
+    count = partial(counter._value.inc, 1)  # noqa: SLF001
+    return count, metrics.REQUEST_SECONDS.labels(protocol, route).note
 
 
 def expect(route: str, method: str, codes: Iterable[int | str]) -> None:

@@ -11,7 +11,18 @@ from predictor import graph
 from predictor.bundle import Bundle, Golden
 from predictor.contract import RowWarning
 from predictor.errors import BundleError
+from predictor.explanation import Explainer, Explanation
 from predictor.serving.decoding.batch import Batch, encode
+
+# How far an explanation's sum may be from the prediction, as a share of the largest one.
+EXPLAINED_TOLERANCE = 1e-9
+
+
+class NoExplanation(Exception):  # noqa: N818 - it is no error of the request or of the server
+    """The model's predictions cannot be explained, or not here."""
+
+    def __init__(self, reason: str = "the model was written without explanations") -> None:
+        super().__init__(reason)
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
@@ -20,7 +31,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     `lower` and `upper` are the ends of the rows' intervals, `probabilities` of their classes, (n,
     classes), and the answer then a class's place; what the contract has not is empty. `warnings` is
     a boolean for each row and each warning of the contract, (n, warnings), and none is set unless
-    `is_doubtful`.
+    `is_doubtful`. The `explanation` is there where it was asked for.
     """
 
     values: NDArray[np.float64]
@@ -29,6 +40,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     probabilities: NDArray[np.float64]
     warnings: NDArray[np.bool_]
     is_doubtful: bool
+    explanation: Explanation | None = None
 
     @property
     def ends(self) -> tuple[NDArray[np.float64], ...]:
@@ -69,6 +81,7 @@ class Engine:
         self.loaded_at = datetime.now(UTC)
         try:
             self._session = graph.load(bundle.model)
+            self.explainer = _explainer(bundle)
             wrong = self._disagreement(bundle.manifest.golden)
         except Exception as error:  # ONNX Runtime's errors have no base class of their own
             message = f"{self.folder} cannot be run: {error}"
@@ -82,6 +95,12 @@ class Engine:
         outputs = graph.predict(self._session, self.manifest.contract, batch.columns)
         return Prediction(*outputs, is_doubtful=bool(outputs[-1].any()))
 
+    def explain(self, batch: Batch) -> Explanation:
+        """Return what the predictions for a batch's rows come from; raises NoExplanation."""
+        if self.explainer is None:
+            raise NoExplanation
+        return self.explainer.explain(batch.columns)
+
     def doubts(self, prediction: Prediction) -> list[Doubt]:
         """Return the doubts about a prediction, row by row; mostly there are none."""
         if not prediction.is_doubtful:
@@ -94,4 +113,20 @@ class Engine:
         batch = encode(self.manifest.contract, golden.rows, len(golden.rows))
         outputs = graph.predict(self._session, self.manifest.contract, batch.columns)
         graph.check(outputs, self.manifest.contract, len(batch.columns))
+        if self.explainer:
+            self._check_sums(batch, outputs.values)
         return golden.disagreement(outputs.by_name())
+
+    def _check_sums(self, batch: Batch, predictions: NDArray[np.float64]) -> None:
+        """Raise BundleError when explanations do not add up to the predictions."""
+        apart = np.abs(self.explain(batch).predictions - predictions).max()
+        if not apart <= EXPLAINED_TOLERANCE * np.abs(predictions).max():
+            message = f"{self.folder}: what explains a golden row misses its prediction by {apart}"
+            raise BundleError(message)
+
+
+def _explainer(bundle: Bundle) -> Explainer | None:
+    """Return what explains a bundle's predictions, if it has been written with it."""
+    if bundle.explanation is None:
+        return None
+    return Explainer(bundle.manifest.contract, bundle.explanation)

@@ -110,6 +110,9 @@ PREDICT_SECONDS = Tally(
 POSTPROCESS_SECONDS = Tally(
     "request_postprocess_seconds", "Encoding a response", ["model_name"], buckets=SECONDS
 )
+EXPLAIN_SECONDS = Tally(
+    "request_explain_seconds", "Explaining predictions", ["model_name"], buckets=SECONDS
+)
 REQUESTS = Counter(
     "predictor_requests",
     "Requests answered, by route and status code",
@@ -223,6 +226,7 @@ TALLIES = (
     PREPROCESS_SECONDS,
     PREDICT_SECONDS,
     POSTPROCESS_SECONDS,
+    EXPLAIN_SECONDS,
     REQUEST_SECONDS,
     BATCH_ROWS,
     PREDICTION,

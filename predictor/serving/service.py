@@ -2,17 +2,18 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from predictor.serving import metrics
 from predictor.serving.backlog import SMALL_BYTES, Backlog, Buffers, ClientGone, Lack, Overloaded
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.rows import RowDecoder
 from predictor.serving.decoding.tensors import TensorDecoder
-from predictor.serving.engine import Engine
+from predictor.serving.engine import Engine, NoExplanation, Prediction
 from predictor.serving.observability.capture import Capture, Dropped
 from predictor.serving.observability.meter import Meter
 from predictor.serving.settings import Settings
@@ -43,8 +44,11 @@ class Service:
         self.is_ending = False  # then it answers, but is not ready for more
         self.buffers = Buffers(settings.max_buffered_bytes)
         self._small = Backlog(settings.max_wait_seconds)
-        self._large = Backlog(settings.max_wait_seconds, threads)
-        self._beside = ThreadPoolExecutor(threads, "large-request")
+        self._large = _Lane(Backlog(settings.max_wait_seconds, threads), _pool(threads, "large"))
+        self._explained = _Lane(Backlog(settings.max_wait_seconds), _pool(1, "explained"))
+        self._explains = settings.explain
+        most = min(settings.max_rows, settings.max_explained_rows)
+        self.explained_rows = RowDecoder(contract, most)
         for lack in Lack:
             metrics.REJECTED.labels(lack)  # which is 0 from the beginning
         for reason in Dropped:
@@ -71,7 +75,7 @@ class Service:
     def lack(self, size_bytes: int) -> Lack | None:
         """Return what there is too little of to hold a request of a size and answer it in time."""
         is_large = size_bytes > SMALL_BYTES
-        if (self._large if is_large else self._small).is_full:
+        if (self._large.backlog if is_large else self._small).is_full:
             return Lack.QUEUE
         return None if self.buffers.has_room(size_bytes, is_large=is_large) else Lack.MEMORY
 
@@ -80,8 +84,23 @@ class Service:
         if lack := self.lack(size_bytes):
             raise Overloaded(lack)
 
-    async def answer(self, size_bytes: int, decode: "Decode[Answer]") -> Answer:
-        """Return the encoded answer to a request of a size; raises InvalidInput or Overloaded."""
+    def check_explains(self) -> None:
+        """Raise NoExplanation when predictions are not explained."""
+        if not self._explains:
+            reason = "this server explains no predictions: its setting EXPLAIN is false"
+            raise NoExplanation(reason)
+        if self.engine.explainer is None:
+            raise NoExplanation
+
+    async def answer(
+        self, size_bytes: int, decode: "Decode[Answer]", *, explained: bool = False
+    ) -> Answer:
+        """Return the encoded answer to a request of a size, its predictions explained or not.
+
+        Raises InvalidInput, Overloaded or NoExplanation.
+        """
+        if explained:
+            self.check_explains()
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def decode_if_wanted(engine: Engine) -> tuple[Batch, Encode[Answer]]:
@@ -89,40 +108,68 @@ class Service:
                 raise ClientGone
             return decode(engine)
 
-        self.submit(size_bytes, decode_if_wanted, partial(_settle, future))
+        deliver = partial(_settle, future)
+        if explained:
+            predict = self._steps.explain
+            self._submit_beside(self._explained, size_bytes, decode_if_wanted, predict, deliver)
+        else:
+            self.submit(size_bytes, decode_if_wanted, deliver)
         return await future
 
     def submit(self, size_bytes: int, decode: "Decode[Answer]", deliver: Deliver) -> None:
         """Have `deliver` called with the answer to a request of a size, or with its error."""
+        if size_bytes > SMALL_BYTES:
+            predict = self._steps.predict
+            self._submit_beside(self._large, size_bytes, decode, predict, deliver)
+            return
         try:
-            if size_bytes > SMALL_BYTES:
-                self._submit_large(size_bytes, decode, deliver)
-            else:
-                self._together.submit(size_bytes, decode, deliver)
+            self._together.submit(size_bytes, decode, deliver)
         except Overloaded as error:
             deliver(error)
 
-    def _submit_large(self, size_bytes: int, decode: "Decode[Answer]", deliver: Deliver) -> None:
-        self._large.add(size_bytes)
-        work = partial(self._answer_large, self._steps, size_bytes, perf_counter(), decode)
-        answering = asyncio.get_running_loop().run_in_executor(self._beside, work)
+    def _submit_beside(
+        self,
+        lane: "_Lane",
+        size_bytes: int,
+        decode: "Decode[Answer]",
+        predict: Callable[[Batch], Prediction],
+        deliver: Deliver,
+    ) -> None:
+        """Have a request answered beside the event loop, in its turn in a lane."""
+        try:
+            lane.backlog.add(size_bytes)
+        except Overloaded as error:
+            deliver(error)
+            return
+        since, steps = perf_counter(), self._steps
+
+        def work() -> Answer:
+            if lane.backlog.is_late(since):
+                raise Overloaded(Lack.LATE)
+            start = perf_counter()
+            batch, encode = steps.decode(decode)
+            answer = steps.encode(predict(batch), encode)
+            lane.backlog.learn(1, size_bytes, perf_counter() - start)
+            return answer
+
+        answering = asyncio.get_running_loop().run_in_executor(lane.pool, work)
 
         def answered(done: "asyncio.Future[Answer]") -> None:
-            self._large.remove(1, size_bytes)
+            lane.backlog.remove(1, size_bytes)
             deliver(done.exception() or done.result())
 
         answering.add_done_callback(answered)
 
-    def _answer_large(
-        self, steps: Steps, size_bytes: int, since: float, decode: "Decode[Answer]"
-    ) -> Answer:
-        if self._large.is_late(since):
-            raise Overloaded(Lack.LATE)
-        start = perf_counter()
-        batch, encode = steps.decode(decode)
-        answer = steps.encode(steps.predict(batch), encode)
-        self._large.learn(1, size_bytes, perf_counter() - start)
-        return answer
+
+class _Lane(NamedTuple):
+    """Where requests wait for threads of their own."""
+
+    backlog: Backlog
+    pool: ThreadPoolExecutor
+
+
+def _pool(threads: int, what: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, f"{what}-request")
 
 
 def _settle(future: "asyncio.Future[Answer]", outcome: Answer | Exception) -> None:

@@ -36,6 +36,9 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     log_format: Literal["auto", "json", "text"] = "auto"
     access_log: bool = False
     max_rows: Annotated[int, msgspec.Meta(ge=1)] = 10_000
+    # Answer why a prediction is what it is; one that is explained costs as much as hundreds.
+    explain: bool = True
+    max_explained_rows: Annotated[int, msgspec.Meta(ge=1)] = 1000
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1)] = 4 * 1024 * 1024
     max_wait_seconds: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     max_buffered_bytes: Annotated[int, msgspec.Meta(ge=1)] = 32 * 1024 * 1024

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TypeVar
 
+import msgspec
+
 from predictor.errors import InvalidInput
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.engine import Doubt, Engine, Prediction
@@ -47,6 +49,14 @@ class Steps:
         if self._capture:
             self._capture.offer(self._engine.manifest, batch.columns, prediction.ends)
         return prediction
+
+    def explain(self, batch: Batch) -> Prediction:
+        """Return the predictions for a request's rows, and what explains them."""
+        prediction = self.predict(batch)
+        start = perf_counter()
+        explanation = self._engine.explain(batch)
+        self.meter.note_explain(perf_counter() - start)
+        return msgspec.structs.replace(prediction, explanation=explanation)
 
     def encode(self, prediction: Prediction, encode: Encode[Answer]) -> Answer:
         """Return the encoded answer of a request."""

@@ -8,7 +8,7 @@ boosters predict u, where in the intersection y lies: −1 at its lower end, +1 
 Without the physics the same form holds with middle 0 and half-width 1: there u is y itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,6 +39,10 @@ class FeatureVars:
     `half_width`, `low` and `high` float64 in the target's unit, `known` a boolean that is false
     where these say nothing of the row, and `sound` one that is false where they contradict
     themselves. `warnings` is a boolean, (n, warnings of the contract).
+
+    `derived` names, for each feature behind the columns themselves, the columns that it is computed
+    of. `silences` are the sets of columns that say something of the target by themselves, each with
+    what they read when they say nothing.
     """
 
     matrix: Var
@@ -49,6 +53,8 @@ class FeatureVars:
     known: Var
     sound: Var
     warnings: Var | None = None
+    derived: tuple[tuple[str, ...], ...] = ()
+    silences: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,6 +171,9 @@ def anchored(columns: Var, contract: Contract) -> FeatureVars:
         known=op.not_(unlimited),
         sound=op.not_(contradicts),
         warnings=op.concat([contradicts, is_fraction, unlimited], axis=1),
+        derived=(("day_of_week",), *[REACTIVE + FACTORS] * 4),
+        # No reactive energy and a power factor of 100 % leave every energy possible.
+        silences=tuple({q: 0.0, p: 100.0} for q, p in zip(REACTIVE, FACTORS, strict=True)),
     )
 
 

@@ -27,13 +27,13 @@ def fuse(forest: Forest, calibration: Calibration, track: Track) -> onnx.ModelPr
     columns = columns_argument(track.contract)
     found = track.features(columns, track.contract)
     position = op.add(sum_of_leaves(found.matrix, forest), op.const(np.float64(forest.bias)))
-    code = _group_code(columns, track)
+    code = group_code(columns, track)
     reach = np.outer(calibration.reach, [0, -1, 1])
-    usual = calibration.usual[:, [1, 0, 2]]
+    usual = of_group(calibration.usual[:, [1, 0, 2]], code)
     answers = op.where(
         found.known,
-        _answers(found, position, _of_group(reach, code)),
-        _usual(found, _of_group(usual, code)),
+        _answers(found, position, of_group(reach, code)),
+        op.add(usual, rise_of_the_usual(found, usual)),
     )
     outputs = {
         name: op.gather(answers, op.const(np.int64(number)), axis=1)
@@ -52,13 +52,16 @@ def _answers(found: FeatureVars, position: Var, reach: Var) -> Var:
     return op.min([op.max([ends, found.low]), found.high])
 
 
-def _usual(found: FeatureVars, usual: Var) -> Var:
-    """Return what a row's group usually has, (n, 3), moved up to begin at the row's lower bound."""
+def rise_of_the_usual(found: FeatureVars, usual: Var) -> Var:
+    """Return how far what a row's group usually has must move up to begin at its lower bound.
+
+    `usual` is (n, 3), its lower end in the middle; what is returned is (n, 1).
+    """
     lower = op.gather(usual, op.const(np.array([1], np.int64)), axis=1)
-    return op.add(usual, op.max([op.sub(found.low, lower), op.const(np.float64(0))]))
+    return op.max([op.sub(found.low, lower), op.const(np.float64(0))])
 
 
-def _group_code(columns: Var, track: Track) -> Var:
+def group_code(columns: Var, track: Track) -> Var:
     """Return the code of each row's group: int64, (n,), or one of zero for all."""
     if track.group is None:
         return op.const(np.zeros(1, np.int64))
@@ -66,7 +69,7 @@ def _group_code(columns: Var, track: Track) -> Var:
     return op.cast(op.gather(columns, op.const(np.int64(index)), axis=1), to=np.int64)
 
 
-def _of_group(values: NDArray[np.float64], code: Var) -> Var:
+def of_group(values: NDArray[np.float64], code: Var) -> Var:
     """Return for each row the line of `values`, (groups, k), that is its group's: (n, k)."""
     return op.gather(op.const(values), code)
 

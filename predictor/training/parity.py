@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from predictor.bundle import Parity
 from predictor.errors import ParityError
+from predictor.explanation import Explanation
 from predictor.training.ensemble import intervals
 from predictor.training.ensemble.intervals import Answers, Calibration
 from predictor.training.ensemble.stack import Stack
@@ -16,6 +17,9 @@ FLOAT64_TOLERANCE = 5e-12
 # The libraries add up float32: a share of the largest product of a half-width and a position, which
 # is what they add up to; 9e-6 kWh on the packaged data if they are anchored, else 2e-4.
 NATIVE_TOLERANCE = 1.5e-6
+# What explains a prediction is added up in another order, from many more parts: a share of the
+# largest prediction, 2e-8 kWh on the packaged data.
+EXPLAINED_TOLERANCE = 1e-10
 
 
 def check(
@@ -26,9 +30,8 @@ def check(
     Raises ParityError, naming the booster or the graph, the row and the difference, at the first
     that is too large.
     """
-    width = np.max(problem.found.half_width[problem.found.known])
-    tolerance = NATIVE_TOLERANCE * float(width * np.max(np.abs(problem.sample.target)))
-    position = _sum_of_leaves(problem, stack, tolerance)
+    allowed_of_libraries = tolerance(problem)
+    position = _sum_of_leaves(problem, stack, allowed_of_libraries)
     exact = intervals.answer(problem.found, problem.groups, position, calibration)
     allowed = FLOAT64_TOLERANCE * float(np.max(np.abs(problem.dataset.target)))
     float64 = [
@@ -37,10 +40,37 @@ def check(
     ]
     return Parity(
         float64=max(float64),
-        native=apart("the graph and the libraries", graph.values, native.values, tolerance),
-        tolerance=tolerance,
+        native=apart(
+            "the graph and the libraries", graph.values, native.values, allowed_of_libraries
+        ),
+        tolerance=allowed_of_libraries,
         rows=len(native.values),
     )
+
+
+def tolerance(problem: Problem) -> float:
+    """Return how far the libraries may be from float64, in the target's unit."""
+    width = np.max(problem.found.half_width[problem.found.known])
+    return NATIVE_TOLERANCE * float(width * np.max(np.abs(problem.sample.target)))
+
+
+def explanation(
+    found: Explanation,
+    predictions: NDArray[np.float64],
+    native: NDArray[np.float64],
+    allowed: float,
+) -> float:
+    """Return the largest difference of contributions, (n, columns), from the libraries' own.
+
+    These are NaN where the libraries have no part. Raises ParityError when a difference is over
+    what is `allowed`, and when an explanation does not add up to its prediction.
+    """
+    most = EXPLAINED_TOLERANCE * float(np.max(np.abs(predictions)))
+    apart("a prediction and what explains it", found.predictions, predictions, most)
+    own = np.where(np.isnan(native), found.contributions, native)
+    what = "the contributions and the libraries' own"
+    columns = zip(found.contributions.T, own.T, strict=True)
+    return max(apart(what, ours, theirs, allowed) for ours, theirs in columns)
 
 
 def _sum_of_leaves(problem: Problem, stack: Stack, tolerance: float) -> NDArray[np.float64]:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from predictor import __version__, bundle, graph
 from predictor.errors import DataError
 from predictor.profiling import profile_of
-from predictor.training import evaluation, parity
+from predictor.training import evaluation, explained, parity
 from predictor.training.columns import MODEL_NAME
 from predictor.training.dataset import Dataset
 from predictor.training.ensemble import intervals, stack
 from predictor.training.ensemble.boosters import Sample
 from predictor.training.ensemble.intervals import Answers
 from predictor.training.evaluation import Problem, Tested
+from predictor.training.explained import Explained
 from predictor.training.features import compute
 from predictor.training.fuse import fuse
 from predictor.training.report import card
@@ -74,10 +75,11 @@ def train(dataset: Dataset, plan: Plan, step: stack.Step) -> Trained:
     }
     served = _fit(problem, plan.seed, evaluation.prefixed("served model", step))
     manifest = _manifest(problem, plan, tested, served)
-    documents = card.documents(manifest, problem, tested)
-    digests = {name: bundle.digest(content) for name, content in documents.items()}
+    others = card.documents(manifest, problem, tested, served.explained)
+    others[bundle.EXPLANATION] = served.explained.content
+    digests = {name: bundle.digest(content) for name, content in others.items()}
     whole = msgspec.structs.replace(manifest, files=manifest.files | digests)
-    return Trained(whole, {bundle.MODEL: served.graph, **documents})
+    return Trained(whole, {bundle.MODEL: served.graph, **others})
 
 
 def problem_of(dataset: Dataset, track: Track) -> Problem:
@@ -118,6 +120,7 @@ class _Served:
     answers: Answers
     native: Answers
     parity: bundle.Parity
+    explained: Explained
 
 
 def _fit(problem: Problem, seed: int, step: stack.Step) -> _Served:
@@ -129,7 +132,9 @@ def _fit(problem: Problem, seed: int, step: stack.Step) -> _Served:
     position = fitted.predict(found.matrix)
     native = intervals.answer(found, problem.groups, position, calibration)
     judged = parity.check(problem, fitted, calibration, answers, native)
-    return _Served(fitted, model, answers, native, judged)
+    reasons = explained.explain(problem, fitted, calibration, answers.values, seed)
+    judged = msgspec.structs.replace(judged, explanation=reasons.distance)
+    return _Served(fitted, model, answers, native, judged, reasons)
 
 
 def _manifest(

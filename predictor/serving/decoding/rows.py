@@ -92,17 +92,18 @@ class RowDecoder:
 
     def request(self, body: bytes) -> Batch:
         """Return the rows of V1's `{"instances": […]}`; raises InvalidInput."""
-        return self._decode(body, REQUEST) or self._encode(rows_of(decode_json(body)))
+        return self._decode(body, REQUEST) or self.decoded(rows_of(decode_json(body)))
 
     def rows(self, body: bytes) -> Batch:
         """Return the rows of a list; raises InvalidInput."""
-        return self._decode(body, LIST) or self._encode(decode_json(body))
+        return self._decode(body, LIST) or self.decoded(decode_json(body))
 
     def one(self, body: bytes) -> Batch:
         """Return the row of a body that is one; raises InvalidInput."""
-        return self._encode([decode_json(body)])
+        return self.decoded([decode_json(body)])
 
-    def _encode(self, rows: object) -> Batch:
+    def decoded(self, rows: object) -> Batch:
+        """Return the rows of a list that was JSON; raises InvalidInput."""
         return encode(self._contract, rows, self._max_rows)
 
     def _decode(self, body: bytes, around: _Around) -> Batch | None:

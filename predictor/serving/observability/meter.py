@@ -40,6 +40,7 @@ class Meter:
         self.note_preprocess = metrics.PREPROCESS_SECONDS.labels(name).note
         self.note_predict = metrics.PREDICT_SECONDS.labels(name).note
         self.note_postprocess = metrics.POSTPROCESS_SECONDS.labels(name).note
+        self.note_explain = metrics.EXPLAIN_SECONDS.labels(name).note
         self._note_batch = metrics.BATCH_ROWS.labels(name).note
         self._rows = metrics.ROWS.labels(name)
         contract = manifest.contract

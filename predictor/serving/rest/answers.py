@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from predictor.bundle import Manifest
 from predictor.contract import LOWER, PROBABILITIES, UPPER, WARNINGS
 from predictor.serving.decoding.tensors import answers
-from predictor.serving.engine import Doubt, Prediction
+from predictor.serving.engine import Doubt, NoExplanation, Prediction
 
 
 def answer(
@@ -24,10 +24,20 @@ def answer(
         body[PROBABILITIES] = listed(prediction.probabilities)
     if contract.interval:
         body[LOWER], body[UPPER] = listed(prediction.lower), listed(prediction.upper)
-    body["model_version"] = manifest.version
-    if doubts:
-        body[WARNINGS] = [
-            {"row": doubt.row, "warning": doubt.warning.name, "message": doubt.warning.message}
-            for doubt in doubts
-        ]
-    return body
+    return body | about(manifest, doubts)
+
+
+def about(manifest: Manifest, doubts: list[Doubt]) -> dict[str, object]:
+    """Return which version has answered, and what may be wrong with rows, if anything may."""
+    version: dict[str, object] = {"model_version": manifest.version}
+    if not doubts:
+        return version
+    told = [{"row": d.row, "warning": d.warning.name, "message": d.warning.message} for d in doubts]
+    return version | {WARNINGS: told}
+
+
+def explained(manifest: Manifest, prediction: Prediction) -> list[dict[str, object]]:
+    """Return what explains each row's prediction; raises NoExplanation when nothing does."""
+    if prediction.explanation is None:
+        raise NoExplanation
+    return prediction.explanation.rows(manifest.contract.names, prediction.values)

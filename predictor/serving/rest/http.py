@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from predictor.errors import InvalidInput, let_go
 from predictor.serving import metrics
 from predictor.serving.backlog import RETRY_SECONDS, ClientGone, Overloaded
+from predictor.serving.engine import NoExplanation
 from predictor.serving.observability.arrivals import Arrival
 from predictor.serving.observability.lines import fields
 
@@ -28,7 +29,7 @@ LARGE_PART_BYTES = 64 * 1024
 
 
 # What a client, or too many of them, can bring about; anything else is a fault of this server.
-EXPECTED = (HTTPException, InvalidInput, Overloaded)
+EXPECTED = (HTTPException, InvalidInput, NoExplanation, Overloaded)
 
 
 # The answer to what cannot wait for the end of the server, or asks whether it is ready.
@@ -101,6 +102,8 @@ def refusal(error: Exception, invalid_input: int) -> Response:
         return _failure(error.status_code, error.detail, dict(error.headers or {}))
     if isinstance(error, InvalidInput):
         return _failure(invalid_input, str(error), {})
+    if isinstance(error, NoExplanation):
+        return _failure(404, str(error), {})
     if isinstance(error, Overloaded):
         metrics.REJECTED.labels(error.lack).inc()
         return _failure(503, str(error), {"Retry-After": str(RETRY_SECONDS)})

@@ -10,21 +10,19 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, create_model
-from starlette.exceptions import HTTPException
 
 from predictor import __version__
 from predictor.bundle import Manifest
 from predictor.contract import LOWER, PROBABILITIES, UPPER, WARNINGS, Contract
-from predictor.errors import InvalidInput
-from predictor.serving.backlog import Overloaded
 from predictor.serving.bundles.source import Origin, origin_of
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.tensors import answers
 from predictor.serving.engine import Doubt, Prediction
 from predictor.serving.rest import http
+from predictor.serving.rest.answers import explained
+from predictor.serving.rest.flat_row import explainable, row_schema, wishes
 from predictor.serving.rest.numbers import json_list
 from predictor.serving.rest.page import PAGE, add_page
-from predictor.serving.rest.row_schema import row_schema
 from predictor.serving.rest.ui.what_if import add_what_if
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
@@ -81,6 +79,23 @@ class IntervalProvenance(Provenance):
     interval_coverage: float
 
 
+class Physics(BaseModel):
+    """What the columns say by themselves of the target, and what of it each column gives."""
+
+    contribution: float
+    shares: dict[str, float]
+
+
+class Explanation(BaseModel):
+    """Base, physics, all contributions and bounds add up to the prediction, in its unit."""
+
+    prediction: float
+    base: float
+    physics: Physics | None = None
+    contributions: dict[str, float]
+    bounds: float
+
+
 class Error(BaseModel):
     """What is wrong with a request."""
 
@@ -92,6 +107,11 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     415: {"description": "The body is not said to be JSON", "model": Error},
     422: {"description": "A row is not what the contract allows", "model": Error},
     503: {"description": "There is too much to do; try again later", "model": Error},
+}
+
+
+NOT_EXPLAINED: dict[int | str, dict[str, Any]] = {
+    404: {"description": "An explanation was asked for, and there is none", "model": Error}
 }
 
 
@@ -113,7 +133,7 @@ def plain_api(service: Service, settings: Settings) -> FastAPI:
         add_what_if(app, service)
     _add_state(app, service, settings)
     _add_predictions(app, service, settings)
-    for kind in (HTTPException, InvalidInput, Overloaded, Exception):
+    for kind in (*http.EXPECTED, Exception):
         app.add_exception_handler(kind, _refuse)  # type: ignore[arg-type] # any ASGI app will do
     return app
 
@@ -153,6 +173,7 @@ def _add_state(app: FastAPI, service: Service, settings: Settings) -> None:
         return Models(models=[served])
 
 
+EXPLANATION = "explanation"
 PREDICT, PREDICT_BATCH = PLAIN_PREDICTIONS = ("/predict", "/predict/batch")
 
 
@@ -163,22 +184,38 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
     rows = {"type": "array", "items": row, "minItems": 1, "maxItems": settings.max_rows}
     one, many = _answers(contract)
 
-    async def respond(
-        request: Request, decode: Callable[[bytes], Batch], encode: _Encode
-    ) -> Response:
+    async def read(request: Request) -> http.Request:
         limit = settings.max_body_bytes
         headers = http.headers_of(request.scope, limit)
         service.check_room(http.declared_bytes(headers))
-        received = await http.read(request.receive, headers, limit)
+        return await http.read(request.receive, headers, limit)
+
+    async def respond(
+        size_bytes: int, decode: Callable[[], Batch], encode: _Encode, *, explained: bool = False
+    ) -> Response:
         content = await service.answer(
-            received.size_bytes,
-            lambda engine: (decode(received.body), partial(encode, engine.manifest)),
+            size_bytes,
+            lambda engine: (decode(), partial(encode, engine.manifest)),
+            explained=explained,
         )
         return Response(content, media_type=http.JSON)
 
-    @app.post(PREDICT, response_model=one, openapi_extra=_body(row, example), responses=ERRORS)
+    @app.post(
+        PREDICT,
+        response_model=one,
+        response_model_exclude_unset=True,
+        openapi_extra=_body(explainable(row, contract), example),
+        responses=ERRORS | NOT_EXPLAINED,
+    )
     async def predict(request: Request) -> Response:
-        return await respond(request, service.rows.one, _encode_one)
+        received = await read(request)
+        asked, explained = wishes(contract, received.body)
+        return await respond(
+            received.size_bytes,
+            partial(service.rows.decoded, [asked]),
+            _encode_one,
+            explained=explained,
+        )
 
     @app.post(
         PREDICT_BATCH,
@@ -187,7 +224,9 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
         responses=ERRORS,
     )
     async def predict_batch(request: Request) -> Response:
-        return await respond(request, service.rows.rows, _encode_many)
+        received = await read(request)
+        decode = partial(service.rows.rows, received.body)
+        return await respond(received.size_bytes, decode, _encode_many)
 
 
 def _predicted(contract: Contract) -> str:
@@ -196,6 +235,8 @@ def _predicted(contract: Contract) -> str:
 
 def _encode_one(manifest: Manifest, found: Prediction, doubts: list[Doubt]) -> bytes:
     [prediction] = _predictions(manifest.contract, found, doubts)
+    if found.explanation:
+        [prediction[EXPLANATION]] = explained(manifest, found)
     return msgspec.json.encode(prediction | _provenance(manifest))
 
 
@@ -233,7 +274,8 @@ def _answers(contract: Contract) -> tuple[type[BaseModel], type[BaseModel]]:
     fields |= {WARNINGS: list[str], "prediction_id": str}
     provenance = IntervalProvenance if contract.interval else Provenance
     prediction = create_model("Prediction", **fields)
-    one = create_model("Predicted", __base__=(prediction, provenance))
+    why: dict[str, Any] = {EXPLANATION: (Explanation | None, None)}
+    one = create_model("Predicted", __base__=(prediction, provenance), **why)
     predictions: Any = list[prediction]  # type: ignore[valid-type] # made a line above
     many = create_model("PredictedBatch", __base__=provenance, predictions=predictions)
     return one, many

@@ -46,16 +46,17 @@ V2_TYPES = (http.JSON_TYPE, CONTENT_TYPE.encode())
 
 @dataclass(frozen=True)
 class Predict:
-    """A route that predicts: its path, its decoder, and what it may be sent as."""
+    """A route that predicts: its path, its decoder, what it may be sent as, and if it explains."""
 
     path: str
     decode: Callable[[Request, Engine], tuple[Batch, Encode[Response]]]
     content_types: tuple[bytes, ...] = (http.JSON_TYPE,)
+    explained: bool = False
 
 
 def application(service: Service, settings: Settings, gate: Gate | None = None) -> App:
     """Return the whole server as one ASGI application, for those whom the gate lets pass."""
-    read, predict = reads(service), predictions(service)
+    read, predict = reads(service), predictions(service) | explanations(service)
     for route in (*predict, *PLAIN_PREDICTIONS):
         expect(route, "POST", CODES)
     paths = [*read, *predict]
@@ -70,7 +71,7 @@ def application(service: Service, settings: Settings, gate: Gate | None = None) 
         service.check_room(http.declared_bytes(headers))
         request = await http.read(receive, headers, limit)
         decode = partial(_decode, route, request, version)
-        return await service.answer(request.size_bytes, decode)
+        return await service.answer(request.size_bytes, decode, explained=route.explained)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path, version, template = _split(scope["path"], model)
@@ -116,6 +117,12 @@ def predictions(service: Service) -> dict[str, Predict]:
         Predict(v2_path, partial(v2.decode, service), V2_TYPES),
     )
     return {route.path: route for route in routes}
+
+
+def explanations(service: Service) -> dict[str, Predict]:
+    """Return what explains predictions for a POST, by its path."""
+    path = f"/v1/models/{service.engine.manifest.name}:explain"
+    return {path: Predict(path, partial(v1.decode_explained, service), explained=True)}
 
 
 async def _exposition(service: Service) -> Response:

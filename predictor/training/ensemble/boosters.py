@@ -45,14 +45,17 @@ class Sample:
 
 # A library's own prediction, float64 (n,), of float32 (n, features) by its first trees.
 Predict = Callable[[NDArray[np.float32], int], NDArray[np.float64]]
+# A library's own Shapley values, float64 (n, features), of float32 (n, features).
+Explain = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Booster:
-    """A fitted booster: its trees, and its library's own prediction, the judge of the export."""
+    """A fitted booster: its trees, and what its library says itself, the judge of the export."""
 
     forest: Forest
     staged: Predict
+    explain: Explain
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the library's own prediction, (n,), by all trees."""
@@ -72,6 +75,7 @@ def fit_xgboost(sample: Sample, parameters: Parameters, trees: int, seed: int) -
     return Booster(
         from_xgboost(booster),
         lambda x, count: _wide(booster.inplace_predict(x, iteration_range=(0, count))),
+        lambda x: _shares(booster.predict(xgboost.DMatrix(x, nthread=THREADS), pred_contribs=True)),
     )
 
 
@@ -90,6 +94,7 @@ def fit_lightgbm(sample: Sample, parameters: Parameters, trees: int, seed: int) 
     return Booster(
         from_lightgbm(booster),
         lambda x, count: _wide(booster.predict(x, num_iteration=count, num_threads=THREADS)),
+        lambda x: _shares(booster.predict(x, pred_contrib=True, num_threads=THREADS)),
     )
 
 
@@ -107,11 +112,19 @@ def fit_catboost(sample: Sample, parameters: Parameters, trees: int, seed: int) 
     return Booster(
         from_catboost(model),
         lambda x, count: _wide(model.predict(x, ntree_end=count, thread_count=THREADS)),
+        lambda x: _shares(
+            model.get_feature_importance(catboost.Pool(x), "ShapValues", thread_count=THREADS)
+        ),
     )
 
 
 def _wide(prediction: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(prediction, np.float64)
+
+
+def _shares(contributions: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return Shapley values without what is expected, which all libraries put last."""
+    return _wide(contributions[:, :-1])
 
 
 LIBRARY_ERRORS = (

@@ -28,6 +28,10 @@ class Tree:
     A child c >= 0 is the inner node c; a child c < 0 is the leaf ~c, of value `leaves[~c]`. A tree
     of one leaf has no inner node. `missing_left` tells the way of NaN, where a tree was fitted to
     take it; it is empty where NaN is no value.
+
+    `covers` and `leaf_covers` are how much of what a tree was fitted on came to each node and leaf,
+    as its library counts it (a sum of hessians, of rows or of weights): what the library explains
+    its predictions by. They are empty where nobody asks for explanations.
     """
 
     features: list[int] = field(default_factory=list)
@@ -36,6 +40,8 @@ class Tree:
     right: list[int] = field(default_factory=list)
     leaves: list[float] = field(default_factory=list)
     missing_left: list[bool] = field(default_factory=list)
+    covers: list[float] = field(default_factory=list)
+    leaf_covers: list[float] = field(default_factory=list)
 
     def predict(self, matrix: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the leaf, (n,), in which each row ends."""
@@ -86,12 +92,15 @@ def from_xgboost(booster: xgboost.Booster) -> Forest:
 def xgboost_tree(dump: Dump) -> Tree:
     """Renumber XGBoost's nodes, which hold inner nodes and leaves in one list."""
     tree, renumbered = Tree(), {}
+    hessians = dump["sum_hessian"]
     for node, condition in enumerate(dump["split_conditions"]):
         if dump["left_children"][node] < 0:
             renumbered[node] = ~len(tree.leaves)
             tree.leaves.append(float(np.float32(condition)))
+            tree.leaf_covers.append(hessians[node])
         else:
             renumbered[node] = len(tree.features)
+            tree.covers.append(hessians[node])
             tree.features.append(dump["split_indices"][node])
             tree.thresholds.append(_before(np.float32(condition)))
             tree.missing_left.append(bool(dump["default_left"][node]))
@@ -115,10 +124,12 @@ def _add_lightgbm_node(tree: Tree, node: Dump) -> int:
     """Append a node with all below it and return its number."""
     if "split_feature" not in node:
         tree.leaves.append(float(node["leaf_value"]))
+        tree.leaf_covers.append(node.get("leaf_count", 0))  # a tree of one leaf has none
         return ~(len(tree.leaves) - 1)
     number = len(tree.features)
     tree.features.append(node["split_feature"])
     tree.thresholds.append(_round_down(node["threshold"]))
+    tree.covers.append(node["internal_count"])
     for children in (tree.left, tree.right):
         children.append(0)
     tree.left[number] = _add_lightgbm_node(tree, node["left_child"])
@@ -133,7 +144,7 @@ def from_catboost(model: catboost.CatBoostRegressor) -> Forest:
         model.save_model(path, format="json")
         dump = json.loads(path.read_text())
     scale, biases = dump["scale_and_bias"]
-    trees = [catboost_tree(tree, scale) for tree in dump["oblivious_trees"]]
+    trees = [_covered(catboost_tree(tree, scale), tree) for tree in dump["oblivious_trees"]]
     return Forest(trees, float(biases[0]))  # JSON's 0 is a whole number
 
 
@@ -154,6 +165,14 @@ def catboost_tree(dump: Dump, scale: float) -> Tree:
         tree.left.extend(children[0::2])
         tree.right.extend(children[1::2])
     return tree
+
+
+def _covered(tree: Tree, dump: Dump) -> Tree:
+    """Give an unfolded tree its covers: a node's are those of the leaves below it."""
+    leaves = np.array(dump["leaf_weights"])
+    levels = [leaves.reshape(2**level, -1).sum(axis=1) for level in range(len(dump["splits"]))]
+    covers = np.concatenate([[], *levels]).tolist()
+    return replace(tree, covers=covers, leaf_covers=leaves.tolist())
 
 
 def _before(value: np.float32) -> np.float32:

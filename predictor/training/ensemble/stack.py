@@ -64,6 +64,13 @@ class Stack:
             total += self.weights[name] * booster.predict(matrix)
         return total
 
+    def explain(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the weighted sum, (n, features), of the libraries' own Shapley values."""
+        total = np.zeros(matrix.shape)
+        for name, booster in self.boosters.items():
+            total += self.weights[name] * booster.explain(matrix)
+        return total
+
     @property
     def forest(self) -> Forest:
         """The stack as one forest: each booster's trees with their leaves times its weight."""

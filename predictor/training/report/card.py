@@ -6,20 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.bundle import Coverage, Manifest, Score
+from predictor.contract import Contract
+from predictor.explanation import Explanation
 from predictor.markdown import line
 from predictor.profile import Profile
 from predictor.training import evaluation
 from predictor.training.evaluation import CROSS_VALIDATION, STACK, Problem, Tested
+from predictor.training.explained import Explained
 from predictor.training.report import plots
 
 CARD = "model-card.md"
 NONE = "-"
-PREDICTED, BY_GROUP, BY_MONTH, COVERED = (
+PREDICTED, BY_GROUP, BY_MONTH, COVERED, IMPORTANCE, DEPENDENCE = (
     "predicted-against-actual.png",
     "error-by-group.png",
     "error-by-month.png",
     "coverage.png",
+    "importance.png",
+    "dependence.png",
 )
+PHYSICS, BOOSTERS = "the physics", "the boosters"
 
 LEAK = """\
 **The published power factors are computed from the target.** On every row of the data they are
@@ -54,18 +60,48 @@ models with these parameters, so that they are a little better than new rows wou
 
 
 def documents(
-    manifest: Manifest, problem: Problem, tested: Mapping[str, Tested]
+    manifest: Manifest, problem: Problem, tested: Mapping[str, Tested], explained: Explained
 ) -> dict[str, bytes]:
     """Return the card and its pictures, by file name.
 
-    The pictures by row are of the 5-fold protocol, which tests every row once.
+    The pictures by row are of the 5-fold protocol, which tests every row once, and those of
+    contributions of the rows that are explained.
     """
     pictures = _pictures(manifest, problem, tested[CROSS_VALIDATION])
-    return {CARD: render(manifest, list(pictures)).encode(), **pictures}
+    parts = importance(manifest.contract, explained.explanation)
+    unit = manifest.contract.target.unit
+    values = dict(zip(manifest.contract.names, explained.columns.T, strict=True))
+    reasons = {
+        IMPORTANCE: plots.importance(parts, unit),
+        DEPENDENCE: plots.dependence(values, explained.explanation.contributions, unit),
+    }
+    text = render(manifest, list(pictures), _importance(parts, unit, len(explained.columns)))
+    return {CARD: text.encode(), **pictures, **reasons}
 
 
-def render(manifest: Manifest, pictures: Iterable[str]) -> str:
-    """Return the card as Markdown."""
+def importance(contract: Contract, found: Explanation) -> dict[str, dict[str, float]]:
+    """Return how much each column moves predictions in the mean, by the parts of the model."""
+    parts = {PHYSICS: found.shares} if found.has_physics else {}
+    return {
+        part: dict(zip(contract.names, np.abs(each).mean(axis=0).tolist(), strict=True))
+        for part, each in {**parts, BOOSTERS: found.contributions}.items()
+    }
+
+
+def _importance(parts: Mapping[str, Mapping[str, float]], unit: str, rows: int) -> str:
+    heads = ["column", *(f"{part}, {unit}" for part in parts)]
+    columns = sorted(parts[BOOSTERS], key=lambda name: -sum(p[name] for p in parts.values()))
+    cells = ([line(name), *(_number(part[name]) for part in parts.values())] for name in columns)
+    return (
+        f"How far each column moves a prediction from the base, in the mean of {rows} rows: see "
+        f"`docs/how-to/explain-predictions.md`.\n\n{table(heads, cells)}\n\n"
+        f"![{IMPORTANCE}]({IMPORTANCE})\n\nWhat the boosters add, by the column's value:\n\n"
+        f"![{DEPENDENCE}]({DEPENDENCE})"
+    )
+
+
+def render(manifest: Manifest, pictures: Iterable[str], reasons: str) -> str:
+    """Return the card as Markdown; `reasons` is its section on what predictions come from."""
     sections = [
         f"# Model card: {manifest.name}, track {manifest.track}, version {manifest.version}",
         READ_FIRST.get(manifest.track, OTHER),
@@ -73,6 +109,7 @@ def render(manifest: Manifest, pictures: Iterable[str]) -> str:
         *([TUNED.format(trials=manifest.tuning_trials)] if manifest.tuning_trials else []),
         figures(manifest),
         *([f"## Drift\n\n{_drift(manifest.profile)}"] if manifest.profile else []),
+        f"## What moves a prediction\n\n{reasons}",
         "## Pictures, of the 5-fold protocol",
         *(f"![{name}]({name})" for name in pictures),
     ]
@@ -143,10 +180,16 @@ def _boosters(manifest: Manifest) -> str:
 
 def _parity(manifest: Manifest) -> str:
     found = manifest.parity
+    explained = (
+        ""
+        if found.explanation is None
+        else f" What explains a prediction is at most {found.explanation:.1e} from the libraries' "
+        "own Shapley values."
+    )
     return (
         f"Over {found.rows} rows the graph is at most {found.float64:.1e} from the float64 sum of "
         f"its leaves, and {found.native:.1e} from the libraries' own predictions, of which "
-        f"{found.tolerance:.1e} is allowed ({manifest.contract.target.unit})."
+        f"{found.tolerance:.1e} is allowed ({manifest.contract.target.unit}).{explained}"
     )
 
 

@@ -61,6 +61,37 @@ def coverage(found: Mapping[str, Mapping[str, Coverage]], target: float) -> byte
     return _png(figure)
 
 
+@LITERALLY
+def importance(parts: Mapping[str, Mapping[str, float]], unit: str) -> bytes:
+    """Draw for each part of the model a bar for each column: how much it moves a prediction."""
+    width, height = INCHES
+    figure = Figure((width, height * len(parts)), DOTS_PER_INCH, layout="constrained")
+    everywhere = figure.subplots(len(parts), squeeze=False).flat
+    for axes, (part, columns) in zip(everywhere, parts.items(), strict=True):
+        ordered = sorted(columns.items(), key=lambda item: item[1])
+        axes.barh([name for name, _ in ordered], [mean for _, mean in ordered], color=BLUE)
+        axes.set_title(f"Mean of |contribution|, {part}", fontsize="medium")
+        axes.set_xlabel(unit)
+    return _png(figure)
+
+
+@LITERALLY
+def dependence(
+    columns: Mapping[str, NDArray[np.float64]], contributions: NDArray[np.float64], unit: str
+) -> bytes:
+    """Draw for each column one point a row: its value, and what it contributes, (n, columns)."""
+    lines = -(-len(columns) // 2)
+    figure = Figure((INCHES[0] * 1.5, 3 * lines), DOTS_PER_INCH, layout="constrained")
+    for number, (name, values) in enumerate(columns.items()):
+        axes = figure.add_subplot(lines, 2, number + 1)
+        of_column = contributions[:, number]
+        axes.scatter(values, of_column, s=3, color=BLUE, alpha=0.5, linewidths=0)
+        axes.axhline(0, color=GREY, linewidth=1)
+        axes.set_xlabel(name)
+        axes.set_ylabel(unit)
+    return _png(figure)
+
+
 def _figure(title: str) -> tuple[Figure, mpl.axes.Axes]:
     figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH, layout="constrained")
     axes = figure.add_subplot()

@@ -111,6 +111,7 @@ def test_the_page_is_made_of_the_contract_and_begins_with_a_golden_row(
     assert [column["name"] for column in facts["contract"]["columns"]] == list(contract.names)
     assert facts["example"] == manifest.golden.rows[0]
     assert facts["coverage"] == manifest.intervals.target
+    assert facts["explains"]
     assert client.post("/predict", json=facts["example"]).status_code == 200
 
 
@@ -118,7 +119,7 @@ def test_what_is_usual_holds_the_golden_rows_and_far_less_than_what_is_allowed(
     trained: Trained,
 ) -> None:
     manifest = trained.manifest
-    facts, contract = what_if.facts_of(manifest), manifest.contract
+    facts, contract = what_if.facts_of(manifest, explains=True), manifest.contract
     rows = contract.encode_rows(manifest.golden.rows)
     for name, values in zip(contract.names, zip(*rows, strict=True), strict=True):
         low, high = facts.usual[name]
@@ -128,7 +129,7 @@ def test_what_is_usual_holds_the_golden_rows_and_far_less_than_what_is_allowed(
 
 
 def test_what_is_missing_is_not_usual() -> None:
-    facts = what_if.facts_of(kinds.churn().manifest)
+    facts = what_if.facts_of(kinds.churn().manifest, explains=False)
     assert facts.usual["visits"] == (0, 50)
     assert facts.coverage == 0
 

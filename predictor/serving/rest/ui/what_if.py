@@ -9,7 +9,9 @@ from fastapi.staticfiles import StaticFiles
 
 from predictor.bundle import Manifest
 from predictor.contract import Contract, Row
+from predictor.serving.engine import NoExplanation
 from predictor.serving.rest import http
+from predictor.serving.rest.flat_row import EXPLAIN
 from predictor.serving.rest.page import add_file
 from predictor.serving.service import Service
 
@@ -48,7 +50,7 @@ class Facts(msgspec.Struct, frozen=True):
     example: Row
     usual: dict[str, Range]
     coverage: float
-    explains: bool = False
+    explains: bool
 
 
 def add_what_if(app: FastAPI, service: Service) -> None:
@@ -60,11 +62,12 @@ def add_what_if(app: FastAPI, service: Service) -> None:
 
     @app.get(FACTS, include_in_schema=False)
     async def facts() -> Response:
-        content = msgspec.json.encode(facts_of(service.engine.manifest))
+        found = facts_of(service.engine.manifest, explains=_explains(service))
+        content = msgspec.json.encode(found)
         return Response(content, media_type=http.JSON, headers=HEADERS)
 
 
-def facts_of(manifest: Manifest) -> Facts:
+def facts_of(manifest: Manifest, *, explains: bool) -> Facts:
     """Return what the page is made of, for a bundle's model."""
     return Facts(
         manifest.name,
@@ -73,7 +76,19 @@ def facts_of(manifest: Manifest) -> Facts:
         manifest.golden.rows[0],
         dict(_usual(manifest)),
         manifest.intervals.target if manifest.contract.interval else 0.0,
+        explains,
     )
+
+
+def _explains(service: Service) -> bool:
+    """Return whether `/predict` can be asked for an explanation."""
+    if EXPLAIN in service.engine.manifest.contract.columns_by_name:
+        return False  # it would be that column
+    try:
+        service.check_explains()
+    except NoExplanation:
+        return False
+    return True
 
 
 def _usual(manifest: Manifest) -> Iterator[tuple[str, Range]]:

@@ -105,7 +105,7 @@ def test_the_weights_rest_on_rows_that_the_boosters_had_not_seen(
             asked.append((seen, set(held_out[:, 0].tolist())))
             return np.ones(len(held_out))
 
-        return Booster(Forest([]), predict)
+        return Booster(Forest([]), predict, np.zeros_like)
 
     monkeypatch.setitem(FITTERS, "xgboost", fitter)
     stack.fit(sample, RECIPES, 0, lambda _: None)

@@ -1,7 +1,12 @@
-"""The contract as JSON Schema, for the documentation that people read."""
+"""The flat row that people send: its JSON Schema, and what it may ask for beside its columns."""
 
-from predictor.contract import LARGEST, Column, Contract
+from typing import Any
 
+from predictor.contract import LARGEST, Column, Contract, quote
+from predictor.errors import InvalidInput
+from predictor.serving.decoding.rows import decode_json
+
+EXPLAIN = "explain"
 NUMBER_TYPES = {"FP64": "number", "INT64": "integer"}
 
 
@@ -13,6 +18,14 @@ def row_schema(contract: Contract) -> dict[str, object]:
         "required": [name for name in contract.names if name in contract.required],
         "additionalProperties": False,
     }
+
+
+def explainable(row: dict[str, Any], contract: Contract) -> dict[str, object]:
+    """Return the schema of a row that may have the wish for an explanation beside its columns."""
+    if EXPLAIN in contract.columns_by_name:
+        return row
+    wish = {"type": "boolean", "description": "Tell what the prediction comes from"}
+    return {**row, "properties": {**row["properties"], EXPLAIN: wish}}
 
 
 def _column_schema(column: Column) -> dict[str, object]:
@@ -35,3 +48,19 @@ def _kinds(column: Column) -> list[dict[str, object]]:
         **{name: limit for name, limit in limits.items() if abs(limit) != LARGEST},
     }
     return [number, label] if column.labels else [number]
+
+
+def wishes(contract: Contract, body: bytes) -> tuple[object, bool]:
+    """Return the decoded row of a body without its wish, and whether it is to be explained.
+
+    A column of that name keeps its meaning. Raises InvalidInput when the wish is no boolean, or the
+    body no JSON.
+    """
+    row = decode_json(body)
+    if type(row) is not dict or EXPLAIN not in row or EXPLAIN in contract.columns_by_name:
+        return row, False
+    wish = row.pop(EXPLAIN)
+    if type(wish) is not bool:
+        message = f"{EXPLAIN}: got {quote(wish)}, expected true or false"
+        raise InvalidInput(message)
+    return row, wish
