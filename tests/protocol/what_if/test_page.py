@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from predictor import bundle
+from predictor.contract import Contract
 from predictor.training.pipeline import Trained
 from tests import kinds
 from tests.protocol.devtools import Tab
@@ -90,6 +91,77 @@ def test_a_slider_changes_the_prediction(
     tab.until(
         f"document.querySelector('#prediction').value === '{answer['predicted_usage_kwh']:,.2f}'"
     )
+
+
+def rows_of_bars(tab: Tab) -> dict[str, list[dict[str, Any]]]:
+    """Return the bars by their kind, after they have come to rest."""
+    tab.value("Promise.all(document.getAnimations().map((each) => each.finished)).then(() => 1)")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for bar in tab.value(BARS):
+        found.setdefault(bar["kind"], []).append(bar)
+    return found
+
+
+@pytest.mark.parametrize("reactive", ["76.79", "0"])
+def test_the_bars_add_up_to_the_prediction(
+    tab: Tab, server: Server, client: httpx.Client, contract: Contract, reactive: str
+) -> None:
+    opened(tab, server.url)
+    before = text(tab, "#spoken")
+    tab.type("#field-lagging_reactive_power", "20")
+    tab.until(f"document.querySelector('#spoken').textContent !== {json.dumps(before)}")
+    before = text(tab, "#spoken")
+    tab.type("#field-lagging_reactive_power", reactive)
+    tab.until(f"document.querySelector('#spoken').textContent !== {json.dumps(before)} && {SHOWN}")
+    bars = rows_of_bars(tab)
+    [base], [physics], [total] = bars["base"], bars["physics"], bars["sum"]
+    columns, bounds = bars["column"], bars.get("bounds", [])
+    parts = [base, physics, *columns, *bounds]
+    assert sum(part["value"] for part in parts) == pytest.approx(total["value"], abs=1e-6)
+    shares = sum(share["value"] for share in bars["share"])
+    assert shares == pytest.approx(physics["value"], abs=1e-6)
+    row = {**client.get("/ui/contract.json").json()["example"], "explain": True}
+    row["lagging_reactive_power"] = float(reactive)
+    explained = client.post("/predict", json=row).json()["explanation"]
+    assert total["value"] == explained["prediction"]
+    assert [bar["value"] for bar in columns] == list(explained["contributions"].values())
+    assert len(columns) == len(contract.columns)
+    # Each begins where the one before it ends, the first and the last at 0.
+    reached = base["left"]
+    for part in parts:
+        start, end = ("left", "right") if part["value"] >= 0 else ("right", "left")
+        assert part[start] == pytest.approx(reached, abs=2.5)  # the least width is 2 pixels
+        reached = part[end] if part["right"] - part["left"] > 2.1 else reached
+    assert total["left"] == base["left"]
+    assert total["right"] == pytest.approx(reached, abs=2.5 + 2 * len(columns))
+
+
+def test_a_server_that_explains_nothing_has_the_page_without_it(
+    tab: Tab, trained: Trained, tmp_path: Path
+) -> None:
+    with serving(trained, tmp_path, EXPLAIN="false") as server:
+        opened(tab, server.url)
+        assert prediction(tab) == f"{trained.manifest.golden.predictions[0]:,.2f}"
+        assert tab.value("document.querySelector('#why').hidden")
+        assert text(tab, "#unexplained") == "This server does not explain its predictions."
+    assert tab.console == []
+
+
+def test_a_bundle_that_is_explained_no_longer_takes_no_prediction_from_the_page(
+    tab: Tab, trained: Trained, tmp_path: Path
+) -> None:
+    with serving(trained, tmp_path, EXPLAIN="false") as server:
+        tab.do(
+            "Page.addScriptToEvaluateOnNewDocument",
+            source="""const json = Response.prototype.json;
+            Response.prototype.json = async function () {
+                const found = await json.call(this);
+                return "explains" in found ? {...found, explains: true} : found;
+            };""",
+        )
+        opened(tab, server.url)
+        assert prediction(tab) == f"{trained.manifest.golden.predictions[0]:,.2f}"
+        assert text(tab, "#trouble") == ""
 
 
 def test_the_example_comes_back(tab: Tab, server: Server) -> None:
