@@ -4,7 +4,7 @@ import argparse
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from predictor.serving.engine import Engine, Prediction
 
 WIDTH = 28  # of the longest bar
+FIGURE = 8  # of a figure without its decimals
 EIGHTHS = " ▏▎▍▌▋▊▉█"
-MOST_DECIMALS = 4
+MOST_DECIMALS = 6
+HARD_TO_SEE = 20  # times shorter than the longest bar
 
 WORDS = {
     "en": {
@@ -31,6 +33,7 @@ WORDS = {
         "bounds": "kept within bounds",
         "sum": "prediction",
         "warning": "warning",
+        "enlarged": "the columns' bars, {times} times enlarged:",
     },
     "es": {
         "interval": "intervalo del {share}",
@@ -40,6 +43,7 @@ WORDS = {
         "bounds": "ajuste a los límites",
         "sum": "predicción",
         "warning": "aviso",
+        "enlarged": "las barras de las columnas, ampliadas {times} veces:",
     },
 }
 
@@ -62,11 +66,10 @@ class Explained(msgspec.Struct):
 
 
 class Line(NamedTuple):
-    """A line of the chart: what it is called, what it adds, and whether it is a whole."""
+    """A line of the chart: what it is called, and what it adds or is."""
 
     name: str
     value: float
-    is_whole: bool = False
 
 
 def add(commands: Commands) -> None:
@@ -140,47 +143,65 @@ def _text(
     for doubt in engine.doubts(found):
         yield f"{words['warning']}: {doubt.warning.message}"
     yield ""
-    yield from _chart(list(_lines(told, words)), decimals)
+    yield from _chart(told, words)
 
 
-def _lines(told: Explained, words: dict[str, str]) -> Iterator[Line]:
+def _chart(told: Explained, words: dict[str, str]) -> Iterator[str]:
     """Yield what adds up to the prediction, columns by size, and the prediction."""
-    yield Line(words["base"], told.base, is_whole=True)
+    said = [Line(words["base"], told.base)]
     if told.physics:
-        yield Line(words["physics"], told.physics.contribution)
-        for line in _by_size(told.physics.shares):
-            if line.value:
-                yield line._replace(name=f"  · {line.name}")
-    yield from _by_size(told.contributions)
-    if told.bounds:
-        yield Line(words["bounds"], told.bounds)
-    yield Line(words["sum"], told.prediction, is_whole=True)
+        said.append(Line(words["physics"], told.physics.contribution))
+        shares = [line for line in _by_size(told.physics.shares) if line.value]
+        said += [line._replace(name=f"  · {line.name}") for line in shares]
+    columns = _by_size(told.contributions)
+    rest = [Line(words["bounds"], told.bounds)] if told.bounds else []
+    rest.append(Line(words["sum"], told.prediction))
+    most = max(abs(line.value) for line in (*said, *columns, *rest)) or 1.0
+    largest = abs(columns[0].value)
+    times = _rounded_down(most / largest) if 0 < largest < most / HARD_TO_SEE else 1
+    bars = _Bars(
+        max(len(line.name) for line in (*said, *columns, *rest)), _decimals(largest, 1), most
+    )
+    yield from bars.lines(said, {words["base"]})
+    if times > 1:
+        yield words["enlarged"].format(times=f"{times}")
+    yield from bars._replace(most=most / times).lines(columns)
+    yield from bars.lines(rest, {words["sum"]})
+
+
+class _Bars(NamedTuple):
+    """How lines are shown: the room for names, the decimals, and the value of the longest bar."""
+
+    room: int
+    decimals: int
+    most: float
+
+    def lines(self, lines: list[Line], wholes: Collection[str] = ()) -> Iterator[str]:
+        """Yield lines with their figures and bars; `wholes` are no more nor less of anything."""
+        for name, value in lines:
+            figure = f"{value:{'' if name in wholes else '+'}.{self.decimals}f}"
+            room = FIGURE + self.decimals
+            yield f"{name:<{self.room}} {figure:>{room}}  {_bar(abs(value) / self.most)}".rstrip()
 
 
 def _by_size(values: dict[str, float]) -> list[Line]:
     return sorted((Line(*item) for item in values.items()), key=lambda line: -abs(line.value))
 
 
-def _chart(lines: list[Line], decimals: int) -> Iterator[str]:
-    """Yield each line with its figure and a bar as long as that is large."""
-    most = max(abs(line.value) for line in lines) or 1.0
-    width = max(len(line.name) for line in lines)
-    figures = [f"{line.value:{'' if line.is_whole else '+'}.{decimals}f}" for line in lines]
-    room = max(map(len, figures))
-    for line, figure in zip(lines, figures, strict=True):
-        bar = _bar(abs(line.value) / most)
-        yield f"{line.name:<{width}}  {figure:>{room}}  {bar}".rstrip()
-
-
 def _bar(share: float) -> str:
     """Return a bar of up to WIDTH characters; what is not 0 is seen."""
-    eighths = math.ceil(share * WIDTH * 8)
-    whole, rest = divmod(eighths, 8)
+    whole, rest = divmod(math.ceil(share * WIDTH * 8), 8)
     return "█" * whole + EIGHTHS[rest].strip()
 
 
-def _decimals(width: float) -> int:
-    """Return as many decimals as the width of an interval is worth, from two on."""
-    if not width > 0:
+def _rounded_down(value: float) -> int:
+    """Return the last of 1, 2, 5, 10 … that is not over a number from 1 on."""
+    power = 10 ** math.floor(math.log10(value))
+    return int(power * next(each for each in (5, 2, 1) if each * power <= value))
+
+
+def _decimals(value: float, more: int = 0) -> int:
+    """Return as many decimals as a value is worth, and some more, from two on."""
+    if not value > 0:
         return 2
-    return min(MOST_DECIMALS, max(2, -math.floor(math.log10(width))))
+    return min(MOST_DECIMALS, max(2, more - math.floor(math.log10(value))))

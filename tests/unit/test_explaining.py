@@ -12,6 +12,8 @@ from predictor.serving.decoding.batch import encode
 from predictor.serving.engine import Engine
 from tests import kinds
 
+MANY_LINES = re.MULTILINE | re.DOTALL
+
 
 @pytest.fixture(autouse=True)
 def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,7 +26,8 @@ def figures(text: str) -> list[tuple[str, float]]:
     """Return the lines of the chart, without its bars."""
     chart = text.split("\n\n")[1]
     found = re.findall(r"^(.+?) +([-+]?\d+\.\d+)(?: +[▏▎▍▌▋▊▉█]+)?$", chart, re.MULTILINE)
-    assert len(found) == len(chart.splitlines())
+    others = [line for line in chart.splitlines() if line.endswith("enlarged:")]
+    assert len(found) + len(others) == len(chart.splitlines())
     return [(name, float(figure)) for name, figure in found]
 
 
@@ -49,14 +52,23 @@ def test_the_parts_add_up_and_columns_come_by_size(
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_the_longest_bar_is_of_the_largest_part(
+def test_a_bar_is_as_long_as_its_figure_says(
     bundle_folder: Path, row: Row, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cli.main(["explain", str(bundle_folder), "--row", json.dumps(row)])
-    chart = capsys.readouterr().out.split("\n\n")[1].splitlines()
-    by_bar = max(chart, key=lambda line: line.count("█"))
-    largest = max((abs(float(re.findall(r"-?\d+\.\d+", line)[0])), line) for line in chart)
-    assert by_bar == largest[1]
+    chart = capsys.readouterr().out.split("\n\n")[1]
+    [(whole, times, columns)] = re.findall(
+        r"(.*)^\D*(\d+) times enlarged:\n(.*)", chart, MANY_LINES
+    )
+    columns, last = columns[: columns.index("prediction")], columns[columns.index("prediction") :]
+    longest = {}
+    for part, enlarged in ((whole + last, 1), (columns, int(times))):
+        bars = re.findall(r" [-+]?(\d\S*)  (█+)", part)
+        lengths = {enlarged * float(figure): len(bar) for figure, bar in bars}
+        longest |= lengths
+    assert len(longest) > 4
+    scale = max(longest.values()) / max(longest)
+    assert all(length == pytest.approx(scale * value, abs=1.5) for value, length in longest.items())
 
 
 def test_json_is_what_the_server_answers(

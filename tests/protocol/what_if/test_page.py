@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +22,8 @@ from tests.protocol.process import Server, running
 
 SHOWN = """document.querySelector("#result").getAttribute("aria-busy") === "false"
     && document.querySelector("#prediction").value !== "–" """
-BARS = """[...document.querySelectorAll("#terms li")].map((li) => {
+BARS = """[...document.querySelectorAll("#terms li[data-kind]")].map((li) => {
+    li.querySelector("i").style.minWidth = 0;
     const {left, right} = li.querySelector("i").getBoundingClientRect();
     return {...li.dataset, value: Number(li.dataset.value), left, right};
 })"""
@@ -102,38 +104,54 @@ def rows_of_bars(tab: Tab) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-@pytest.mark.parametrize("reactive", ["76.79", "0"])
+def start_of(bar: dict[str, Any]) -> float:
+    found: float = bar["left" if bar["value"] >= 0 else "right"]
+    return found
+
+
+def end_of(bar: dict[str, Any]) -> float:
+    found: float = bar["right" if bar["value"] >= 0 else "left"]
+    return found
+
+
+# One that the physics limits, and one that nothing does but what is usual.
+@pytest.mark.parametrize(("reactive", "factor"), [(60.5, 80), (0, 100)])
 def test_the_bars_add_up_to_the_prediction(
-    tab: Tab, server: Server, client: httpx.Client, contract: Contract, reactive: str
+    tab: Tab,
+    server: Server,
+    client: httpx.Client,
+    contract: Contract,
+    reactive: float,
+    factor: float,
 ) -> None:
     opened(tab, server.url)
-    before = text(tab, "#spoken")
-    tab.type("#field-lagging_reactive_power", "20")
-    tab.until(f"document.querySelector('#spoken').textContent !== {json.dumps(before)}")
-    before = text(tab, "#spoken")
-    tab.type("#field-lagging_reactive_power", reactive)
-    tab.until(f"document.querySelector('#spoken').textContent !== {json.dumps(before)} && {SHOWN}")
+    row = client.get("/ui/contract.json").json()["example"]
+    row |= {"lagging_reactive_power": reactive, "lagging_power_factor": factor}
+    explained = client.post("/predict", json={**row, "explain": True}).json()["explanation"]
+    tab.type("#field-lagging_power_factor", str(factor))
+    tab.type("#field-lagging_reactive_power", str(reactive))
+    total_value = "document.querySelector('#terms [data-kind=sum]').dataset.value"
+    tab.until(f"Number({total_value}) === {explained['prediction']}")
     bars = rows_of_bars(tab)
     [base], [physics], [total] = bars["base"], bars["physics"], bars["sum"]
     columns, bounds = bars["column"], bars.get("bounds", [])
     parts = [base, physics, *columns, *bounds]
     assert sum(part["value"] for part in parts) == pytest.approx(total["value"], abs=1e-6)
-    shares = sum(share["value"] for share in bars["share"])
+    shares = sum(share["value"] for share in bars.get("share", []))
     assert shares == pytest.approx(physics["value"], abs=1e-6)
-    row = {**client.get("/ui/contract.json").json()["example"], "explain": True}
-    row["lagging_reactive_power"] = float(reactive)
-    explained = client.post("/predict", json=row).json()["explanation"]
     assert total["value"] == explained["prediction"]
     assert [bar["value"] for bar in columns] == list(explained["contributions"].values())
     assert len(columns) == len(contract.columns)
-    # Each begins where the one before it ends, the first and the last at 0.
-    reached = base["left"]
-    for part in parts:
-        start, end = ("left", "right") if part["value"] >= 0 else ("right", "left")
-        assert part[start] == pytest.approx(reached, abs=2.5)  # the least width is 2 pixels
-        reached = part[end] if part["right"] - part["left"] > 2.1 else reached
-    assert total["left"] == base["left"]
-    assert total["right"] == pytest.approx(reached, abs=2.5 + 2 * len(columns))
+    assert base["left"] == total["left"]
+    assert end_of(base) == pytest.approx(start_of(physics), abs=0.5)
+    for before_it, bar in pairwise(columns):
+        assert end_of(before_it) == pytest.approx(start_of(bar), abs=0.5)
+    # All columns' by one scale, the others' by one.
+    for group in ([base, physics, total], columns):
+        lengths = [(bar["right"] - bar["left"], abs(bar["value"])) for bar in group]
+        scales = [length / value for length, value in lengths if length > 5]
+        assert scales
+        assert scales == pytest.approx([scales[0]] * len(scales), rel=0.01)
 
 
 def test_a_server_that_explains_nothing_has_the_page_without_it(
@@ -151,7 +169,7 @@ def test_a_bundle_that_is_explained_no_longer_takes_no_prediction_from_the_page(
     tab: Tab, trained: Trained, tmp_path: Path
 ) -> None:
     with serving(trained, tmp_path, EXPLAIN="false") as server:
-        tab.do(
+        script = tab.do(
             "Page.addScriptToEvaluateOnNewDocument",
             source="""const json = Response.prototype.json;
             Response.prototype.json = async function () {
@@ -160,6 +178,7 @@ def test_a_bundle_that_is_explained_no_longer_takes_no_prediction_from_the_page(
             };""",
         )
         opened(tab, server.url)
+        tab.do("Page.removeScriptToEvaluateOnNewDocument", **script)
         assert prediction(tab) == f"{trained.manifest.golden.predictions[0]:,.2f}"
         assert text(tab, "#trouble") == ""
 
@@ -178,6 +197,8 @@ def test_a_time_of_day_is_a_clock_too(tab: Tab, server: Server) -> None:
     tab.type("#field-nsm", "49500")
     tab.until("document.querySelector('[data-column=nsm] output').value === '13:45'")
     assert tab.value("document.querySelector('[data-column=nsm] [type=range]').value") == "49500"
+    tab.type("#field-nsm", "-5")
+    tab.until("document.querySelector('[data-column=nsm] output').value === ''")
 
 
 @pytest.mark.parametrize(("column", "wrong"), [("nsm", "-4"), ("co2", "much"), ("nsm", "")])

@@ -3,7 +3,8 @@
 import { rangeOf } from "./fields.js";
 import { nameOf, numeral, say, share, unitOf, warningOf } from "./words.js";
 
-const MOST_DECIMALS = 4;
+const MOST_DECIMALS = 6;
+const HARD_TO_SEE = 20; // times smaller than the whole
 const at = (id) => document.getElementById(id);
 
 /** Show an answer, and say it. */
@@ -23,9 +24,9 @@ export function show(facts, answer) {
   showList("classes", Object.entries(answer.probabilities ?? {}).map(([name, p]) => likely(name, p, found)));
   const { explanation } = answer;
   at("why").hidden = !explanation;
-  at("shares").hidden = !explanation?.physics;
+  at("shares").hidden = !explanation?.physics?.contribution;
   at("unexplained").hidden = Boolean(explanation);
-  at("terms").replaceChildren(...(explanation ? terms(facts, explanation, decimals) : []));
+  at("terms").replaceChildren(...(explanation ? terms(facts, explanation) : []));
 }
 
 /** Return as many decimals as the width of the interval is worth, from two on. */
@@ -73,19 +74,50 @@ function likely(name, probability, found) {
 }
 
 /** Return the explanation as bars, each of which begins where the one before it ends. */
-function terms({ contract }, explanation, decimals) {
+function terms({ contract }, explanation) {
   const found = steps(contract, explanation);
-  const ends = found.flatMap(({ from, to }) => [from, to]);
-  const range = [Math.min(0, ...ends), Math.max(0, ...ends)];
-  return found.map((step) => {
-    const item = bar(step, range);
-    const value = step.to - step.from;
+  const range = extent(found);
+  const columns = found.filter(({ kind }) => kind === "column");
+  const decimals = decimalsFor(columns);
+  const line = (step, ends) => {
     const isWhole = step.kind === "base" || step.kind === "sum";
+    const item = bar(step, ends);
     item.dataset.value = step.value;
-    item.classList.add(value < 0 ? "less" : "more");
+    item.classList.add(step.value < 0 ? "less" : step.value > 0 ? "more" : "nothing");
     item.lastChild.textContent = numeral(step.value, decimals, isWhole ? "negative" : "exceptZero");
     return item;
-  });
+  };
+  const [enlarged, times] = enlarge(range, extent(columns));
+  const items = found.map((step) => line(step, step.kind === "column" ? enlarged : range));
+  if (times > 1) items.splice(found.indexOf(columns[0]), 0, note(say("enlarged", { times: numeral(times, 0) })));
+  return items;
+}
+
+function extent(found) {
+  const ends = found.flatMap(({ from, to }) => [from, to]);
+  return [Math.min(...ends), Math.max(...ends)];
+}
+
+/** Return as many decimals as the largest column is worth, from two on. */
+function decimalsFor(columns) {
+  const most = Math.max(...columns.map(({ value }) => Math.abs(value)));
+  return most ? Math.min(MOST_DECIMALS, Math.max(2, 1 - Math.floor(Math.log10(most)))) : 2;
+}
+
+/** Return a range around a part of another, so many times smaller, if that part is hard to see. */
+function enlarge([low, high], [first, last]) {
+  const least = (high - low) / (last - first);
+  if (!(least > HARD_TO_SEE) || !Number.isFinite(least)) return [[low, high], 1];
+  const power = 10 ** Math.floor(Math.log10(least));
+  const times = power * [5, 2, 1].find((each) => each * power <= least);
+  const rest = (high - low) / times - (last - first);
+  return [[first - rest / 2, last + rest / 2], times];
+}
+
+function note(words) {
+  const item = document.createElement("li");
+  Object.assign(item, { className: "dim note", textContent: words });
+  return item;
 }
 
 function steps({ columns }, { prediction, base, physics, contributions, bounds }) {
@@ -115,16 +147,16 @@ function steps({ columns }, { prediction, base, physics, contributions, bounds }
 function bar({ kind, name, from, to }, [low, high]) {
   const item = document.createElement("li");
   const [label, rail, fill, figure] = ["span", "div", "i", "span"].map((tag) => document.createElement(tag));
-  const share = (value) => (100 * value) / (high - low || 1);
+  const part = (value) => `${(100 * value) / (high - low || 1)}%`;
   item.dataset.kind = kind;
   item.dataset.name = name;
   label.textContent = name;
   label.className = "name";
   rail.className = "rail";
   figure.className = "figure";
-  rail.style.setProperty("--zero", `${share(-low)}%`);
-  fill.style.left = `${share(Math.min(from, to) - low)}%`;
-  fill.style.width = `${share(Math.abs(to - from))}%`;
+  rail.style.setProperty("--zero", low > 0 ? "-1px" : part(-low));
+  fill.style.left = part(Math.min(from, to) - low);
+  fill.style.width = part(Math.abs(to - from));
   rail.append(fill);
   item.append(label, rail, figure);
   return item;

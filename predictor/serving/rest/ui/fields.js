@@ -5,6 +5,7 @@ import { SECONDS_OF_THE_DAY, clock, descriptionOf, labelOf, nameOf, read, say, t
 
 const STEPS = 200; // of a slider, about
 const QUARTER = 900; // of an hour, in seconds
+const DAY = 86400;
 const WIDEST = 10; // times what is usual: a wider range is not a slider's
 
 /** Return the field of a column; it calls `changed` at each change by hand. */
@@ -59,7 +60,7 @@ function number(column, usual, changed) {
 
   const follow = () => {
     const isNumber = typeof held === "number";
-    if (time) time.value = isNumber ? clock(held) : "";
+    if (time) time.value = isNumber && held >= 0 && held < DAY ? clock(held) : "";
     if (!slider) return;
     if (isNumber) slider.value = held;
     slider.classList.toggle("off", !isNumber);
