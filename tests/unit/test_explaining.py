@@ -61,7 +61,7 @@ def test_a_bar_is_as_long_as_its_figure_says(
         r"(.*)^\D*(\d+) times enlarged:\n(.*)", chart, MANY_LINES
     )
     columns, last = columns[: columns.index("prediction")], columns[columns.index("prediction") :]
-    longest = {}
+    longest: dict[float, int] = {}
     for part, enlarged in ((whole + last, 1), (columns, int(times))):
         bars = re.findall(r" [-+]?(\d\S*)  (█+)", part)
         lengths = {enlarged * float(figure): len(bar) for figure, bar in bars}
