@@ -198,8 +198,6 @@ class Explainer:
         """Return the Shapley values of the boosters' sum, (n, features)."""
         found = np.zeros(matrix.shape)
         for group in self._groups:
-            if not group.features.size:  # leaves that ask for nothing
-                continue
             rows = max(1, NUMBERS_AT_ONCE // group.features.size)
             for start in range(0, len(matrix), rows):
                 part = slice(start, start + rows)
@@ -212,14 +210,14 @@ def _groups(model: dict[str, NDArray[np.generic]]) -> list[_Group]:
     sizes = model["sizes"].astype(np.intp)
     size_of_condition = np.repeat(sizes, sizes)
     groups = []
-    for size in sorted({*sizes.tolist()}):
+    for size in sorted({*sizes.tolist()} - {0}):  # a leaf that asks for nothing moves nothing
         of_size = size_of_condition == size
         features, ratios, above, up_to = (
             np.ascontiguousarray(model[name][of_size].reshape(-1, size).T)
             for name in ("features", "ratios", "above", "up_to")
         )
         values = model["values"][sizes == size]
-        most = max(1, NUMBERS_AT_ONCE // max(1, size))
+        most = max(1, NUMBERS_AT_ONCE // size)
         for start in range(0, len(values), most):
             part = slice(start, start + most)
             groups.append(
@@ -279,7 +277,7 @@ def _rule(points: int) -> list[tuple[float, float]]:
     """Return the points and weights of Gauss and Legendre's rule on [0, 1].
 
     The points are the roots of the Legendre polynomial, by Newton's method (Press et al.,
-    "Numerical Recipes", 4.6.1); the image has no numpy.polynomial.
+    "Numerical Recipes", 4.6.1): what NumPy has for it is not in the image.
     """
     rule = []
     for number in range(points):

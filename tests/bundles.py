@@ -1,7 +1,8 @@
 """Bundles that are made from one that was trained: wrong ones, and others that are right."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ from predictor.training.pipeline import Trained
 from tests.mounted import Write
 
 Change = Callable[[ModelProto], None]
+Content = TypeVar("Content")
 
 
 def written(trained: Trained) -> Write:
@@ -53,16 +55,30 @@ def signed(write: Write, key: Path) -> Write:
 
 
 def changed(trained: Trained, change: Change) -> Trained:
-    """Return a bundle with another graph, and every digest as it should be."""
+    """Return a bundle with another graph, and every digest as it should be.
+
+    What explained the predictions of the one before explains those of this one no more.
+    """
     model = onnx.load_model_from_string(trained.files[bundle.MODEL])
     change(model)
     content = model.SerializeToString()
     manifest = msgspec.structs.replace(
         trained.manifest,
-        files=trained.manifest.files | {bundle.MODEL: bundle.digest(content)},
+        files=_unexplained(trained.manifest.files) | {bundle.MODEL: bundle.digest(content)},
         version=bundle.version_of(trained.manifest.contract, content),
     )
-    return Trained(manifest, {**trained.files, bundle.MODEL: content})
+    return Trained(manifest, {**_unexplained(trained.files), bundle.MODEL: content})
+
+
+def unexplained(trained: Trained) -> Trained:
+    """Return the bundle as it was written before there were explanations."""
+    files = _unexplained(trained.manifest.files)
+    manifest = msgspec.structs.replace(trained.manifest, files=files)
+    return Trained(manifest, _unexplained(trained.files))
+
+
+def _unexplained(files: Mapping[str, Content]) -> dict[str, Content]:
+    return {name: content for name, content in files.items() if name != bundle.EXPLANATION}
 
 
 def rewritten(trained: Trained, folder: Path, change: Change) -> Path:

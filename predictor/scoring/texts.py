@@ -66,10 +66,13 @@ def _json_numbers(column: pa.Array) -> pa.Array:
 
 
 def _json_lists(column: pa.Array) -> pa.Array:
-    """Return lists, which are mostly empty."""
-    full = np.array(pc.list_value_length(column).fill_null(1)) > 0
-    texts = pa.array(np.full(len(column), "[]", object), pa.string())
-    return pc.replace_with_mask(texts, pa.array(full), _encoded(column.filter(pa.array(full))))
+    offsets = np.array(column.offsets)
+    items = pa.ListArray.from_arrays(
+        pa.array(offsets - offsets[0]),
+        json_texts(column.values.slice(offsets[0], offsets[-1] - offsets[0])),
+    )
+    texts = pc.binary_join_element_wise("[", pc.binary_join(items, ","), "]", "")
+    return pc.if_else(pc.is_valid(column), texts, "null")
 
 
 def _encoded(column: pa.Array) -> pa.Array:
@@ -94,4 +97,4 @@ def json_members(names: list[str], columns: list[pa.Array]) -> pa.Array:
 def joined(texts: pa.Array) -> bytes:
     """Return texts as lines."""
     ends = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
-    return (pc.binary_join(ends, "\n")[0].as_py() + "\n").encode() if len(texts) else b""
+    return bytes(pc.binary_join(ends, "\n")[0].as_buffer()) + b"\n" if len(texts) else b""

@@ -128,11 +128,9 @@ def _answers(contract: Contract, outputs: Outputs) -> pa.RecordBatch:
 
 
 def _warnings(contract: Contract, outputs: Outputs) -> pa.Array:
-    """Return the names of each row's warnings: of few combinations, mostly of none."""
-    names = [warning.name for warning in contract.warnings]
-    combinations, places = np.unique(outputs.warnings, axis=0, return_inverse=True)
-    listed = [
-        [name for name, is_on in zip(names, row, strict=True) if is_on] for row in combinations
-    ]
-    kinds = pa.array(listed, pa.list_(pa.string()))
-    return kinds.take(pa.array(places.reshape(-1)))
+    """Return the names of each row's warnings."""
+    names = pa.array([warning.name for warning in contract.warnings], pa.string())
+    ends = np.cumsum(outputs.warnings.sum(axis=1), dtype=np.int32)
+    offsets = np.concatenate([np.zeros(1, np.int32), ends])
+    kinds = np.nonzero(outputs.warnings)[1]
+    return pa.ListArray.from_arrays(pa.array(offsets), names.take(pa.array(kinds)))

@@ -53,7 +53,7 @@ def explain(
     `predictions` are the graph's, (n,), of all rows. Raises ParityError when what a row is
     explained by does not add up to its prediction, or is not what the libraries say themselves.
     """
-    content = _graph(problem, stack.forest, calibration)
+    content = graph_of(problem, stack.forest, calibration)
     count = len(problem.dataset.target)
     rows = np.random.default_rng(seed).choice(count, min(ROWS, count), replace=False)
     columns = problem.dataset.columns[rows]
@@ -75,7 +75,8 @@ def _native(problem: Problem, stack: Stack) -> NDArray[np.float64]:
     return np.where(found.known[:, None], found.half_width[:, None] * by_column, np.nan)
 
 
-def _graph(problem: Problem, forest: Forest, calibration: Calibration) -> bytes:
+def graph_of(problem: Problem, forest: Forest, calibration: Calibration) -> bytes:
+    """Return the serialized graph for a forest that was fitted on a problem's rows."""
     track = problem.track
     columns = columns_argument(track.contract)
     known = track.features(columns, track.contract)

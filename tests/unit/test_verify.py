@@ -27,7 +27,7 @@ def test_a_good_bundle_passes_with_a_sentence_for_each_check(
 ) -> None:
     assert cli.main(["verify", str(bundle_folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert all(line.startswith("ok: ") for line in lines)
     assert "parity with the libraries" in lines[-1]
 

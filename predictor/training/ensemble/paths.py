@@ -39,7 +39,7 @@ _Path = dict[int, _Condition]
 
 
 def paths_of(forest: Forest) -> Paths:
-    """Return the paths to the leaves that a row can reach, tree by tree."""
+    """Return the paths to the leaves that count for anything, tree by tree."""
     found = [leaf for tree in forest.trees for leaf in _leaves(tree)]
     conditions = [(f, c.ratio, c.above, c.up_to) for _, path in found for f, c in path.items()]
     features, ratios, above, up_to = np.array(conditions, np.float64).reshape(-1, 4).T
@@ -54,7 +54,7 @@ def paths_of(forest: Forest) -> Paths:
 
 
 def _leaves(tree: Tree) -> Iterator[tuple[float, _Path]]:
-    """Yield each leaf that can be reached, and what its path asks."""
+    """Yield each leaf that counts for anything, and what its path asks."""
     waiting: list[tuple[int, _Path]] = [(0 if tree.features else ~0, {})]
     while waiting:
         node, path = waiting.pop()
@@ -67,8 +67,9 @@ def _leaves(tree: Tree) -> Iterator[tuple[float, _Path]]:
             (tree.right[node], max(asked.above, threshold), asked.up_to),
             (tree.left[node], asked.above, min(asked.up_to, threshold)),
         ):
-            if above < up_to:  # two splits on one feature may exclude each other
-                ratio = asked.ratio * _ratio(tree, node, child)
+            ratio = asked.ratio * _ratio(tree, node, child)
+            # Two splits on one feature may exclude each other, and then no row went that way.
+            if above < up_to or ratio:
                 waiting.append((child, {**path, feature: _Condition(ratio, above, up_to)}))
 
 
