@@ -16,13 +16,14 @@ BIN = $(VENV)/bin
 SCAN = .scan-envs
 PREFECT = .prefect-env
 STACK = .stack
+DOCS = .docs-env
 named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an image that Docker has, \
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test format fuzz chart-test closed-loop stack-test teams-test scan secrets e2e stack verify dashboards \
 	dashboard-images ui-image manifests benchmark metering soak under-fire model-card proto schema lock wheel image image-test \
-	image-size sbom clean
+	image-size sbom docs docs-test docs-serve clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -136,8 +137,17 @@ sbom: ## List the packages in IMAGE, as CycloneDX, into SBOM; needs Go
 	mkdir -p $(dir $(SBOM))
 	go run $(SYFT) scan $(named_image) --output cyclonedx-json=$(SBOM)
 
+docs: $(DOCS)/.ready ## Build the site into site/; a warning is an error
+	$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --fresh-env --conf-dir docs . site
+
+docs-test: $(VENV)/.dev docs ## Test the site: its links, its search, and that it asks no other host
+	$(BIN)/pytest tests/site
+
+docs-serve: docs ## Show the site on http://127.0.0.1:8000
+	$(PYTHON) -m http.server --bind 127.0.0.1 --directory site 8000
+
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) $(STACK) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) $(STACK) $(DOCS) site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Two steps, so that `make run` installs no more than it takes. The lock files agree with each other.
 $(VENV)/.run: requirements/train.txt pyproject.toml
@@ -166,4 +176,9 @@ $(SCAN)/.ready: $(wildcard requirements/scan-*.txt tests/scan/tools/*/go.*)
 $(PREFECT)/.ready: requirements/prefect-server.txt
 	test -d $(PREFECT) || $(PYTHON) -m venv $(PREFECT)
 	$(PREFECT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+$(DOCS)/.ready: requirements/docs.txt
+	test -d $(DOCS) || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@

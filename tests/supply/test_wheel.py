@@ -15,7 +15,8 @@ from tests.missing import missing
 from tests.paths import ROOT
 
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", ".*-envs", ".*_cache", ".hypothesis", "__pycache__", "bundle", "dist"
+    *(".git", ".venv", ".*-env", ".*-envs", ".*_cache"),
+    *(".hypothesis", "__pycache__", "bundle", "dist", "site"),
 )
 
 

@@ -1,0 +1,88 @@
+"""What is there before a page's first command, which is what the page takes for granted."""
+
+import gzip
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from predictor import bundle, experiment
+from predictor.training.dataset import PACKAGED
+from tests.keys import openssl
+from tests.paths import ROOT
+
+Prepare = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What is made in the folder, what stands for names of the reader's own, and who serves."""
+
+    prepare: Prepare = lambda _: None
+    replaced: Mapping[str, str] = field(default_factory=dict)
+    is_served: bool = False
+
+
+def readings(name: str, rows: int | None = None) -> Prepare:
+    """Return what puts the packaged data, or their last rows, under a name."""
+    packed = resources.files("predictor.training").joinpath("data", PACKAGED).read_bytes()
+    header, *lines = gzip.decompress(packed).splitlines(keepends=True)
+    return lambda folder: void(
+        (folder / name).write_bytes(header + b"".join(lines[-(rows or 0) :]))
+    )
+
+
+def void(_: object) -> None:
+    """Give nothing back."""
+
+
+def experiment_of_the_bundle(folder: Path) -> None:
+    manifest = bundle.read(folder / "bundle").manifest
+    experiment.write(folder / experiment.FILE, experiment.of_bundle(manifest, "bundle"))
+
+
+def certificate(folder: Path) -> None:
+    """Make an authority that is its own server's."""
+    name = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1")
+    files = ("-keyout", folder / "tls.key", "-out", folder / "tls.crt")
+    assert openssl("req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", 1, *name, *files)
+    (folder / "ca.crt").write_bytes((folder / "tls.crt").read_bytes())
+
+
+def furnace(folder: Path) -> None:
+    """Write the contract that the page shows, and 1,500 hours that it describes."""
+    page = (ROOT / "docs" / "how-to" / "train-on-other-data.md").read_text()
+    (folder / "furnace.json").write_text(page.split("```json\n")[1].split("```")[0])
+    shifts, furnaces = ("early", "late", "night"), ("north", "south")
+    lines = ["measured_at,flow,shift,furnace,heat"]
+    for hour in range(1500):
+        time = f"2026-{1 + hour // 672:02}-{1 + hour % 672 // 24:02}T{hour % 24:02}:00:00"
+        flow = 5 + hour * 7919 % 1000 / 50
+        heat = flow * (9.5 if hour % 2 else 10.2)
+        lines.append(f"{time},{flow},{shifts[hour % 24 // 8]},{furnaces[hour % 2]},{heat:.3f}")
+    (folder / "furnace.csv").write_text("\n".join(lines) + "\n")
+
+
+# Of the pages on which all is run that is not among what cannot be.
+SESSIONS = {
+    "README.md": Session(),
+    "docs/tutorial.md": Session(),
+    "docs/how-to/capture-requests.md": Session(),
+    "docs/how-to/deploy-any-experiment.md": Session(experiment_of_the_bundle),
+    "docs/how-to/kserve-sdk.md": Session(),
+    "docs/how-to/reload-a-bundle.md": Session(),
+    "docs/how-to/run-on-one-machine.md": Session(readings("history.csv")),
+    "docs/how-to/secure-the-server.md": Session(certificate),
+    "docs/how-to/sign-bundles.md": Session(),
+    "docs/how-to/trace-requests.md": Session(),
+    "docs/how-to/track-with-mlflow.md": Session(
+        replaced={"http://mlflow.example:5000": "sqlite:///mlflow.db"}
+    ),
+    "docs/how-to/train-on-other-data.md": Session(furnace),
+    "docs/how-to/version-data.md": Session(),
+    "docs/how-to/watch-for-drift.md": Session(readings("june.csv", 2688)),
+    "docs/how-to/what-if.md": Session(),
+    "docs/reference/conformance.md": Session(is_served=True),
+    "docs/reference/grpc.md": Session(is_served=True),
+    "docs/reference/logs.md": Session(),
+}

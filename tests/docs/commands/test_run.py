@@ -1,0 +1,62 @@
+"""The pages' commands, run one after the other as a reader does."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.commands.checkout import checkout, environment
+from tests.docs.commands.pages import BLOCKS, Command
+from tests.docs.commands.script import Ports, run, script
+from tests.docs.commands.sessions import SESSIONS
+from tests.docs.commands.unrun import reason
+from tests.servers import free_port
+
+SERVE = Command("", "console", "predictor serve")
+
+
+def here(page: str) -> list[Command]:
+    """Return the commands of a page that are run on this machine."""
+    found = [it for it in BLOCKS if it.page == page and not it.is_of_a_cluster]
+    return [command for block in found for command in block.commands if not reason(command)]
+
+
+@pytest.mark.parametrize("page", SESSIONS)
+def test_the_commands_of_a_page_go_well(page: str, bundle_folder: Path, tmp_path: Path) -> None:
+    session, commands = SESSIONS[page], here(page)
+    assert commands
+    folder = checkout(tmp_path / "energy-predictor", bundle_folder)
+    session.prepare(folder)
+    ports = Ports({"8080": free_port(), "8081": free_port()})
+    replaced = {f"/{it}/energy": f"{folder}/{it}/energy" for it in ("srv", "var/lib")}
+    text = script([SERVE] * session.is_served + commands, ports, {**replaced, **session.replaced})
+    for path in ("srv", "var/lib/energy"):
+        (folder / path).mkdir(parents=True)
+    listen = {"PORT": str(ports.by_name["8080"]), "GRPC_PORT": str(ports.by_name["8081"])}
+    run(text, folder, environment(folder) | listen)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("predictor verify nothing", "status 1\n"),
+        ("curl http://127.0.0.1:8080/", "status 7\n"),
+        ("predictor serve --bundle nothing", "it ended before port"),
+        ("cat nothing | head", "status 1 0\n"),
+    ],
+)
+def test_a_command_that_fails_is_found(
+    bundle_folder: Path, tmp_path: Path, text: str, fault: str
+) -> None:
+    ports = Ports({"8080": free_port(), "8081": free_port()})
+    listen = {"PORT": str(ports.by_name["8080"]), "GRPC_PORT": str(ports.by_name["8081"])}
+    commands = [Command("", "console", "true"), Command("", "console", text)]
+    folder = checkout(tmp_path / "energy-predictor", bundle_folder)
+    with pytest.raises(AssertionError, match=fault):
+        run(script(commands, ports, {}), folder, environment(folder) | listen)
+
+
+def test_python_that_fails_is_found(bundle_folder: Path, tmp_path: Path) -> None:
+    commands = [Command("", "python", "import nothing_of_the_kind")]
+    folder = checkout(tmp_path / "energy-predictor", bundle_folder)
+    with pytest.raises(AssertionError, match="nothing_of_the_kind"):
+        run(script(commands, Ports({}), {}), folder, environment(folder))

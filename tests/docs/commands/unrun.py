@@ -1,0 +1,60 @@
+"""What is shown on the pages and run by no test, with the reason."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.docs.commands.pages import Command
+from tests.docs.commands.sessions import SESSIONS
+
+FILE = Path(__file__).with_name("unrun.toml")
+# Pages whose blocks with helm and kubectl tests/e2e/test_pages.py runs on a cluster.
+ON_A_CLUSTER = (
+    "README.md",
+    "charts/energy-predictor/README.md",
+    "docs/tutorial.md",
+    "docs/dashboards.md",
+    "docs/how-to/reload-a-bundle.md",
+    "docs/how-to/watch-for-drift.md",
+    "docs/runbooks.md",
+)
+# A page that has the commands of another, which a test says.
+SAME_AS = {"docs/tutorial.es.md": "docs/tutorial.md"}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why commands are not run, and what is done for them instead."""
+
+    name: str
+    why: str
+    instead: str
+    commands: frozenset[tuple[str, str]]
+
+
+@cache
+def reasons() -> tuple[Reason, ...]:
+    """Return the reasons, each with the commands that it holds for, by page and first line."""
+    found = []
+    for name, table in tomllib.loads(FILE.read_text()).items():
+        pairs = [(page, line) for page, lines in table["pages"].items() for line in lines]
+        found.append(Reason(name, table["why"], table["instead"], frozenset(pairs)))
+    return tuple(found)
+
+
+def reason(command: Command) -> str | None:
+    """Return why a command is not run, if it is not."""
+    page = SAME_AS.get(command.page, command.page)
+    key = (page, command.first_line)
+    return next((it.name for it in reasons() if key in it.commands), None)
+
+
+def where(command: Command, *, is_of_a_cluster: bool) -> str | None:
+    """Return where a command is run: `here`, `cluster` or, for a reason, `not`; or None."""
+    page = SAME_AS.get(command.page, command.page)
+    if reason(command):
+        return "not"
+    if is_of_a_cluster:
+        return "cluster" if page in ON_A_CLUSTER else None
+    return "here" if page in SESSIONS else None
