@@ -22,7 +22,7 @@ named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an im
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test format fuzz chart-test closed-loop stack-test teams-test scan secrets e2e stack verify dashboards \
-	dashboard-images manifests benchmark metering soak under-fire model-card proto schema lock wheel image image-test \
+	dashboard-images ui-image manifests benchmark metering soak under-fire model-card proto schema lock wheel image image-test \
 	image-size sbom docs docs-test docs-serve clean
 
 help: ## Show what can be made
@@ -84,6 +84,9 @@ dashboards: $(VENV)/.dev ## Write the chart's dashboards from charts/dashboards
 
 dashboard-images: $(VENV)/.dev ## Draw the dashboards into docs/dashboards, of what the Prometheus at PROMETHEUS has
 	$(BIN)/python -m charts.dashboards.render $(PROMETHEUS) --minutes $(MINUTES)
+
+ui-image: $(VENV)/.dev $(BUNDLE)/bundle.json ## Draw the what-if page into docs/, in both languages; needs Chromium
+	$(BIN)/python -m tests.protocol.what_if.picture --bundle $(BUNDLE)
 
 manifests: $(VENV)/.dev ## Render manifests/, Prometheus's rules in stack/ and the README's table of values from the chart
 	manifests/render

@@ -38,6 +38,10 @@ class SettingsError(PredictorError):
     """A setting has a value that cannot be used."""
 
 
+class ScoringError(PredictorError):
+    """A file of rows cannot be read, scored or written; what is done of it is kept."""
+
+
 class TrackingError(PredictorError):
     """A tracking server did not take what was logged to it."""
 

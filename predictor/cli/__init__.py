@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from predictor import __version__
-from predictor.cli import bundles, drift, generation, releases, servers
+from predictor.cli import bundles, drift, explaining, generation, releases, scoring, servers
 from predictor.errors import PredictorError
 
 
@@ -33,6 +33,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     parser.set_defaults(complain=_complain)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (bundles, servers, drift, releases, generation):
+    for group in (bundles, servers, explaining, scoring, drift, releases, generation):
         group.add(commands)
     return parser

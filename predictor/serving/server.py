@@ -7,11 +7,12 @@ from pathlib import Path
 
 import msgspec
 
+from predictor import cpus
 from predictor.bundle import Bundle, Manifest
 from predictor.serving.bundles.source import bundle_of, origin_of
 from predictor.serving.observability import logs
 from predictor.serving.observability.lines import fields
-from predictor.serving.processes import cpus, ports, workers
+from predictor.serving.processes import ports, workers
 from predictor.serving.processes.ports import address
 from predictor.serving.settings import Settings
 

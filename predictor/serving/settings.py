@@ -68,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     # What /docs and /openapi.json call the API; without it the model and the server's version.
     api_title: str = ""
     api_version: str = ""
+    # Whether there is a page at /ui on which one changes a row.
+    ui: bool = False
 
 
 NAMES = tuple(field.encode_name for field in msgspec.structs.fields(Settings))

@@ -121,6 +121,11 @@ def test_nothing_is_captured_unless_it_is_asked_for(render: Render) -> None:
     assert not mounted(spec)
 
 
+def test_the_what_if_page_is_there_if_it_is_asked_for(render: Render) -> None:
+    assert environment(pod(render, "ui.enabled=true"))["UI"] == "true"
+    assert "UI" not in environment(pod(render))
+
+
 def test_tls_is_spoken_by_the_server_its_probes_and_its_test(render: Render) -> None:
     objects = render(PLAIN, *GUARDED, *CREDENTIALS)
     spec = objects["Deployment"]["spec"]["template"]["spec"]

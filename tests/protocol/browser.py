@@ -18,8 +18,9 @@ OPTIONS = (
     "--disable-dev-shm-usage",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--enable-logging=stderr",
-    "--virtual-time-budget=30000",  # of the page's own clock, which waits for what it loads
 )
+# Of the page's own clock, which waits for what it loads.
+BUDGET = "--virtual-time-budget=30000"
 LONGEST_SECONDS = 120
 
 
@@ -32,14 +33,19 @@ class Shown:
     asked: list[str]
 
 
+def program() -> str:
+    """Return the browser's path, without which a test is skipped."""
+    return next(filter(None, map(shutil.which, NAMES)), None) or missing(
+        "chromium is not installed"
+    )
+
+
 def show(url: str) -> Shown:
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        missing("chromium is not installed")
+    path = program()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         log = Path(profile, "network.json")
         own = (f"--user-data-dir={profile}", f"--log-net-log={log}")
-        command = (program, *OPTIONS, *own, "--dump-dom", url)
+        command = (path, *OPTIONS, BUDGET, *own, "--dump-dom", url)
         result = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS
         )

@@ -46,6 +46,9 @@ TLS_CLIENT_CA_FILE: /etc/predictor/client-ca/{{ $v.tls.clientCA.key }}
 RATE_LIMIT: {{ $v.rateLimit.requestsPerSecond | quote }}
 RATE_BURST: {{ int64 $v.rateLimit.burst | quote }}
 {{- end }}
+{{- if $v.ui.enabled }}
+UI: "true"
+{{- end }}
 {{- if $v.capture.enabled }}
 CAPTURE_FOLDER: /var/lib/predictor/capture
 CAPTURE_RATIO: {{ $v.capture.ratio | quote }}

@@ -1,7 +1,7 @@
 """The page that shows the plain API, with all that it loads: it needs no other host."""
 
 import mimetypes
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -33,13 +33,17 @@ def add_page(app: FastAPI) -> None:
     async def show() -> Response:
         return page
 
-    def sender(name: str) -> Callable[[Request], Awaitable[Response]]:
-        async def send(request: Request) -> Response:
-            response = await files.get_response(name, request.scope)
-            response.headers["Cache-Control"] = CACHE
-            return response
-
-        return send
-
     for name in (SCRIPT, STYLE, ICON):
-        app.get(f"{PAGE}/{name}", include_in_schema=False)(sender(name))
+        add_file(app, f"{PAGE}/{name}", files, name, {"Cache-Control": CACHE})
+
+
+def add_file(
+    app: FastAPI, path: str, files: StaticFiles, name: str, headers: Mapping[str, str]
+) -> None:
+    """Add the route of one file, which is sent with some headers of its own."""
+
+    @app.get(path, include_in_schema=False)
+    async def send(request: Request) -> Response:
+        response = await files.get_response(name, request.scope)
+        response.headers.update(headers)
+        return response

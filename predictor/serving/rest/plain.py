@@ -23,6 +23,7 @@ from predictor.serving.rest.answers import explained
 from predictor.serving.rest.flat_row import explainable, row_schema, wishes
 from predictor.serving.rest.numbers import json_list
 from predictor.serving.rest.page import PAGE, add_page
+from predictor.serving.rest.ui.what_if import add_what_if
 from predictor.serving.service import Service
 from predictor.serving.settings import Settings
 
@@ -128,6 +129,8 @@ def plain_api(service: Service, settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     add_page(app)
+    if settings.ui:
+        add_what_if(app, service)
     _add_state(app, service, settings)
     _add_predictions(app, service, settings)
     for kind in (*http.EXPECTED, Exception):

@@ -64,14 +64,14 @@ def server(
         "keys": {"API_KEYS_FILE": str(folder / "keys")},
         "tokens": {"JWT_JWKS": str(folder / "jwks"), **JWT},
     }
-    with running(bundle_folder, **settings[request.param]) as server:
+    with running(bundle_folder, UI="true", **settings[request.param]) as server:
         yield server
 
 
 def paths(bundle_folder: Path) -> list[str]:
     """Return every path that the server has, also those that are in no documentation."""
     service = Service(Engine(bundle.read(bundle_folder)), Settings())
-    plain = [route.path for route in plain_api(service, Settings()).routes]  # type: ignore[attr-defined]
+    plain = [route.path for route in plain_api(service, Settings(ui=True)).routes]  # type: ignore[attr-defined]
     model = "/v2/models/energy"
     version = f"{model}/versions/{service.engine.manifest.version}"
     versions = [version, f"{version}/ready", f"{version}/infer"]
@@ -139,7 +139,8 @@ def test_exactly_the_probes_are_open_of_every_call(server: Server) -> None:
 
 def test_who_is_let_in_finds_all_that_there_is(bundle_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "keys").write_text(f"alice {KEY}\n")
-    with running(bundle_folder, API_KEYS_FILE=str(tmp_path / "keys")) as server:
+    keys = str(tmp_path / "keys")
+    with running(bundle_folder, UI="true", API_KEYS_FILE=keys) as server:
         with httpx.Client(base_url=server.url, headers={"X-Api-Key": KEY}) as client:
             statuses = {path: client.get(path).status_code for path in paths(bundle_folder)}
         with grpc.insecure_channel(server.grpc) as channel:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from predictor.serving.processes import cpus
+from predictor import cpus
 
 
 def limit(tmp_path: Path, membership: str, **files: str) -> float | None:

@@ -1,0 +1,152 @@
+"""Files of this machine or of an object store, by fsspec; what is written appears as a whole."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
+
+from predictor.errors import PredictorError, ScoringError
+
+# What object stores and file systems call the state of a file, the surest first.
+STAMPS = (
+    *("ETag", "etag", "md5Hash", "content_md5"),
+    *("mtime", "LastModified", "last_modified", "updated", "created"),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A path of a file system; of this machine's it is absolute."""
+
+    fs: Any
+    path: str
+
+    @property
+    def name(self) -> str:
+        """The place as a person would write it, and as `place` reads it."""
+        return self.path if self.is_local else str(self.fs.unstrip_protocol(self.path))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether files can be renamed here, at once and as a whole."""
+        return isinstance(self.fs, LocalFileSystem)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether no other process sees what is here."""
+        return isinstance(self.fs, MemoryFileSystem)
+
+    def at(self, path: str) -> "Place":
+        """Return another place of the same file system."""
+        return Place(self.fs, path)
+
+    def inside(self, name: str) -> "Place":
+        """Return the place of a file in this folder."""
+        return self.at(f"{self.path}/{name}")
+
+    def names(self) -> list[str]:
+        """Return the names of what is in this folder now; none if there is no folder."""
+        self.fs.invalidate_cache(self.path)
+        try:
+            return sorted(found.rpartition("/")[2] for found in self.fs.ls(self.path, detail=False))
+        except FileNotFoundError:
+            return []
+
+    def exists(self) -> bool:
+        """Whether there is something now."""
+        self.fs.invalidate_cache(self.path)
+        return bool(self.fs.exists(self.path))
+
+    def read(self) -> bytes | None:
+        """Return what the file holds, None where there is none."""
+        try:
+            return bytes(self.fs.cat_file(self.path))
+        except FileNotFoundError:
+            return None
+
+    def span(self, start: int, end: int) -> bytes:
+        """Return the file's bytes from `start` to `end`, fewer where it ends before."""
+        return bytes(self.fs.cat_file(self.path, start=start, end=end))
+
+    def open(self) -> IO[bytes]:
+        """Return the file, open for reading."""
+        opened: IO[bytes] = self.fs.open(self.path, "rb")
+        return opened
+
+    def remove(self) -> None:
+        """Remove the file, if it is there."""
+        with suppress(FileNotFoundError):
+            self.fs.rm_file(self.path)
+
+    @contextmanager
+    def written(self, scratch: "Place") -> Iterator[IO[bytes]]:
+        """Yield a file that becomes the one of this place as a whole, or leaves it as it is.
+
+        `scratch` is the folder for what is not yet whole, on the same file system.
+        """
+        if self.is_local:
+            with _renamed(Path(scratch.path), Path(self.path)) as file:
+                yield file
+            return
+        with tempfile.NamedTemporaryFile(prefix="predictor-") as file:
+            yield file
+            file.flush()
+            self.fs.put_file(file.name, self.path)  # which an object store does as a whole
+
+
+@contextmanager
+def _renamed(scratch: Path, target: Path) -> Iterator[IO[bytes]]:
+    scratch.mkdir(parents=True, exist_ok=True)
+    temporary = scratch / f".{uuid4().hex}.tmp"
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def place(url: str) -> Place:
+    """Return the place that a path or a URL names; raises ScoringError when none can."""
+    try:
+        fs, path = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:  # a protocol that is not installed, or not known
+        message = f"{url}: {one_line(error)}"
+        raise ScoringError(message) from error
+    return Place(fs, path.rstrip("/"))
+
+
+def stamp(info: dict[str, Any]) -> str:
+    """Return what changes when a file does, of what its file system tells."""
+    return next((str(info[key]) for key in STAMPS if info.get(key) is not None), "")
+
+
+@contextmanager
+def named(what: str) -> Iterator[None]:
+    """Say of any error what it was about, in one sentence.
+
+    Object stores, Arrow and ONNX Runtime have errors of their own without a common base.
+    """
+    try:
+        yield
+    except PredictorError:
+        raise
+    except Exception as error:
+        message = f"{what}: {one_line(error)}"
+        raise ScoringError(message) from error
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's words on one line."""
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(words.split())

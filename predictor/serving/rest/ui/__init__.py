@@ -1,0 +1,1 @@
+"""The what-if page: its files, and the routes that serve them."""

@@ -1,0 +1,158 @@
+"""What is read, in whatever format, comes out with the answers, in whatever format."""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from predictor import bundle, graph
+from predictor.contract import Contract
+from predictor.errors import ScoringError
+from predictor.scoring.parts import Counts
+from tests.unit.scoring.conftest import Rows, Score, read, write
+
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+ANSWERS = ("predicted_usage_kwh", "lower", "upper")
+
+
+@pytest.fixture(scope="session")
+def expected(rows: Rows, bundle_folder: Path, contract: Contract) -> list[tuple[float, ...]]:
+    """Return what the graph gives for the rows, all at once."""
+    model = bundle.read(bundle_folder)
+    columns = [[c.encode(row[c.name]) for c in contract.columns] for row in rows]
+    found = graph.predict(graph.load(model.model), contract, np.array(columns))
+    return list(zip(found.values, found.lower, found.upper, strict=True))
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize(("source", "target"), list(product(SUFFIXES, SUFFIXES)))
+def test_every_row_has_its_answer_to_the_last_bit(
+    tmp_path: Path,
+    rows: Rows,
+    expected: list[tuple[float, ...]],
+    score: Score,
+    source: str,
+    target: str,
+) -> None:
+    counts = score(write(tmp_path / f"in{source}", rows), tmp_path / f"out{target}")
+    found = read(tmp_path / f"out{target}")
+    assert counts == Counts(len(rows), 0)
+    assert [tuple(float(row[name]) for name in ANSWERS) for row in found] == expected
+    assert [int(row["id"]) for row in found] == list(range(len(rows)))
+    assert [row["note"] for row in found] == [row["note"] for row in rows]
+    assert [str(row["load_type"]) for row in found] == [row["load_type"] for row in rows]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"in{source}", f"out{target}"]
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_lines_are_gone_on_with_as_they_stand(
+    tmp_path: Path, rows: Rows, score: Score, suffix: str
+) -> None:
+    source = write(tmp_path / f"in{suffix}", rows)
+    score(source, tmp_path / f"out{suffix}")
+    pairs = zip(
+        source.read_text().splitlines(),
+        (tmp_path / f"out{suffix}").read_text().splitlines(),
+        strict=True,
+    )
+    assert all(after.startswith(before.rstrip("}")) for before, after in pairs)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_where_the_cuts_are_does_not_show(
+    tmp_path: Path, rows: Rows, score: Score, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    source = write(tmp_path / f"in{suffix}", rows)
+    score(source, tmp_path / "whole.jsonl")
+    for size in (7, 100, 4_999):
+        monkeypatch.setattr("predictor.scoring.plan.BLOCK_BYTES", size * 20)
+        monkeypatch.setattr("predictor.scoring.plan.BLOCK_ROWS", size)
+        score(source, tmp_path / f"{size}.jsonl")
+        cut = (tmp_path / f"{size}.jsonl").read_bytes()
+        assert cut == (tmp_path / "whole.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content[:-1],
+        lambda content: content.replace(b"\n", b"\r\n"),
+        lambda content: b"\xef\xbb\xbf" + content,
+        lambda content: content.replace(b"\n", b"\n\n"),
+    ],
+    ids=["no last newline", "CRLF", "byte order mark", "blank lines"],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.usefixtures("small_blocks")
+def test_a_text_may_be_as_other_programs_write_it(
+    tmp_path: Path, rows: Rows, score: Score, change: object, suffix: str
+) -> None:
+    assert callable(change)
+    source = write(tmp_path / f"in{suffix}", rows[:80])
+    score(source, tmp_path / "plain.jsonl")
+    source.write_bytes(change(source.read_bytes()))
+    score(source, tmp_path / "other.jsonl")
+    assert (tmp_path / "other.jsonl").read_bytes() == (tmp_path / "plain.jsonl").read_bytes()
+
+
+def test_a_glob_is_read_in_the_order_of_its_names(tmp_path: Path, rows: Rows, score: Score) -> None:
+    for place in (2, 0, 1):
+        write(tmp_path / f"in-{place}.parquet", rows[place * 100 : place * 100 + 100])
+    assert score(tmp_path / "in-*.parquet", tmp_path / "out.csv") == Counts(300, 0)
+    assert [row["id"] for row in read(tmp_path / "out.csv")] == [str(n) for n in range(300)]
+
+
+def test_objects_of_a_store_are_read_and_written(tmp_path: Path, rows: Rows, score: Score) -> None:
+    import fsspec
+
+    source = write(tmp_path / "in.csv", rows)
+    score(source, tmp_path / "out.parquet")
+    store = fsspec.filesystem("memory")
+    store.pipe_file("/bucket/in.csv", source.read_bytes())
+    assert score("memory://bucket/in.csv", "memory://bucket/out.parquet") == Counts(len(rows), 0)
+    assert store.cat_file("/bucket/out.parquet") == (tmp_path / "out.parquet").read_bytes()
+    assert store.find("/bucket") == ["/bucket/in.csv", "/bucket/out.parquet"]
+
+
+def test_a_header_without_rows_is_scored(tmp_path: Path, rows: Rows, score: Score) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text(",".join(rows[0]) + "\n")
+    assert score(source, tmp_path / "out.csv") == Counts(0, 0)
+    names = [*rows[0], *ANSWERS, "warnings"]
+    assert (tmp_path / "out.csv").read_text() == ",".join(names) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "sentence"),
+    [
+        ("no.csv", "out.csv", "no.csv: No such file or directory"),
+        ("*.parquet", "out.csv", "no file has such a name"),
+        ("in.xlsx", "out.csv", "got a name of no known format"),
+        ("in.csv.gz", "out.csv", "is compressed"),
+        ("in.csv", "out", "got a name of no known format"),
+        ("in.csv", "in.csv", "is the input too"),
+        ("in.*", "out.csv", "expected files of one format"),
+        ("", "out.csv", "is a folder"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_said(
+    tmp_path: Path, rows: Rows, score: Score, source: str, target: str, sentence: str
+) -> None:
+    for name in ("in.csv", "in.jsonl"):
+        write(tmp_path / name, rows[:5])
+    for name in ("in.xlsx", "in.csv.gz"):
+        (tmp_path / name).touch()
+    if source == "in.*":
+        (tmp_path / "in.xlsx").unlink()
+        (tmp_path / "in.csv.gz").unlink()
+    with pytest.raises(ScoringError) as raised:
+        score(tmp_path / source, tmp_path / target)
+    assert sentence in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_unknown_protocol_is_said(score: Score) -> None:
+    with pytest.raises(ScoringError, match="Protocol not known: nowhere"):
+        score("nowhere://in.csv", "out.csv")
