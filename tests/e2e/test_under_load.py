@@ -80,7 +80,8 @@ def versions(namespace: Namespace) -> set[str]:
 
 def mount(namespace: Namespace, name: str, folder: Path) -> None:
     """Put a bundle's folder into a ConfigMap, in place of what is in it."""
-    files = [f"--from-file={folder / file}" for file in (bundle.MANIFEST, bundle.MODEL)]
+    named = (bundle.MANIFEST, bundle.MODEL, bundle.EXPLANATION)
+    files = [f"--from-file={folder / file}" for file in named if (folder / file).exists()]
     made = namespace.kubectl(
         "create", "configmap", name, *files, "--dry-run=client", "--output=json"
     )

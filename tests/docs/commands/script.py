@@ -34,9 +34,11 @@ listens() {  # until something listens at the port, or what was started has ende
 }
 # An answer that is an error is one, and progress is for people.
 curl() { command curl --fail-with-body --silent --show-error "$@"; }
-# The first command of a pipeline has to go well, or to be cut short by a `head` behind it. What
-# filters may find nothing, unless it is alone.
-went_well() { case $1 in 0) ;; 141|23) [ $# -gt 1 ] ;; *) false ;; esac || fail "status $*"; }
+# All commands of a pipeline have to go well, but the first may be cut short by a `head` behind it.
+went_well() {
+  case $1 in 0) ;; 141|23) [ $# -gt 1 ] ;; *) false ;; esac || fail "status $*"
+  for status in "${@:2}"; do [ "$status" = 0 ] || fail "status $*"; done
+}
 """
 
 
@@ -79,7 +81,9 @@ def _run(command: Command, text: str, ports: Ports, number: int) -> list[str]:
         return ["end", f"{{ {text}\n}} &", "serving=$!", wait]
     if text.endswith("&"):
         return [text, f"listens {ports.first_of(command.text)} $!"]
-    return [text, 'went_well "${PIPESTATUS[@]}"']
+    # What grep looks for in a log may not be there.
+    statuses = "$PIPESTATUS" if " | grep " in text else "${PIPESTATUS[@]}"
+    return [text, f'went_well "{statuses}"']
 
 
 def starts(command: Command, words: tuple[str, ...]) -> bool:

@@ -81,6 +81,7 @@ SESSIONS = {
     "docs/how-to/train-on-other-data.md": Session(furnace),
     "docs/how-to/version-data.md": Session(),
     "docs/how-to/watch-for-drift.md": Session(readings("june.csv", 2688)),
+    "docs/how-to/what-if.md": Session(),
     "docs/reference/conformance.md": Session(is_served=True),
     "docs/reference/grpc.md": Session(is_served=True),
     "docs/reference/logs.md": Session(),

@@ -111,7 +111,7 @@ def test_every_extra_that_is_installed_is_one() -> None:
 
 def test_every_path_that_is_asked_of_a_server_is_one(bundle_folder: Path) -> None:
     service = Service(Engine(bundle.read(bundle_folder)), Settings())
-    paths = {*routes.reads(service), *routes.predictions(service)}
+    paths = {*routes.reads(service), *routes.predictions(service), *routes.explanations(service)}
     paths |= plain_api(service, Settings()).openapi()["paths"].keys()
     asked = {
         urlsplit(word).path.replace("/heat:", "/energy:")

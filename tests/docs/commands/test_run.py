@@ -42,6 +42,7 @@ def test_the_commands_of_a_page_go_well(page: str, bundle_folder: Path, tmp_path
         ("curl http://127.0.0.1:8080/", "status 7\n"),
         ("predictor serve --bundle nothing", "it ended before port"),
         ("cat nothing | head", "status 1 0\n"),
+        ("cat bundle/bundle.json | cat nothing", "status 0 1|status 141 1"),
     ],
 )
 def test_a_command_that_fails_is_found(
