@@ -21,7 +21,7 @@ named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an im
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test format fuzz chart-test closed-loop stack-test teams-test scan secrets e2e stack verify dashboards \
-	dashboard-images manifests benchmark metering soak under-fire model-card proto schema lock wheel image image-test \
+	dashboard-images manifests benchmark scoring-benchmark metering soak under-fire model-card proto schema lock wheel image image-test \
 	image-size sbom clean
 
 help: ## Show what can be made
@@ -93,6 +93,9 @@ benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the serv
 	$(BIN)/python -m benchmarks.graph
 	$(BIN)/python -m benchmarks.serving --bundle $(BUNDLE) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.beside --bundle $(BUNDLE)
+
+scoring-benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure scoring files beside the graph alone
+	$(BIN)/python -m benchmarks.scoring --bundle $(BUNDLE) --rounds $(ROUNDS)
 
 metering: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure what measuring costs a request; needs wrk
 	$(BIN)/python -m benchmarks.metering --bundle $(BUNDLE)
