@@ -6,8 +6,8 @@ no column repeats. Each round runs, in turn and with as many threads or processe
 - alone: one session in threads, over a matrix that is in memory already.
 - score: the command, from a file to a file with intervals and warnings. `÷ alone` is of its rows a
   second; *CPU* is the processor time of all its processes for a row, which other load on the
-  machine changes little; memory is the greatest sum of the resident sets of all its processes, where pages that are
-  shared count in each.
+  machine changes less; memory is the greatest sum of the resident sets of all its processes, where
+  pages that are shared count in each.
 """
 
 import argparse
@@ -129,7 +129,8 @@ def _alone(served: bundle.Bundle, workers: int, rows: int) -> tuple[float, float
 
 def _scored(source: Path, target: Path, folder: Path) -> tuple[float, float, float]:
     """Run the command; return the seconds that it took, those of the CPUs, and its megabytes."""
-    command = [sys.executable, "-m", "predictor", "score", source, target, "--bundle", folder]
+    command = [sys.executable, "-m", "predictor", "score", str(source), str(target)]
+    command += ["--bundle", str(folder)]
     started, used, most = time.perf_counter(), _cpu_seconds(), 0.0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
