@@ -95,6 +95,7 @@ manifests: $(VENV)/.dev ## Render manifests/, Prometheus's rules in stack/ and t
 
 benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the server beside others; needs wrk
 	$(BIN)/python -m benchmarks.graph
+	$(BIN)/python -m benchmarks.explaining
 	$(BIN)/python -m benchmarks.serving --bundle $(BUNDLE) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.beside --bundle $(BUNDLE)
 

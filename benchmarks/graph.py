@@ -11,7 +11,7 @@ thread each, and the ratios are of medians of one run.
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +58,13 @@ def main() -> None:
             print(f"{name:<16}{count:>6}{median:>12.1f}{min(times):>12.1f}{ratio:>9.2f}")
 
 
-def interleaved(ways: dict[str, Way], rows: Rows) -> dict[str, list[float]]:
+def interleaved(
+    ways: Mapping[str, Callable[[Rows], object]], rows: Rows, rounds: int = ROUNDS
+) -> dict[str, list[float]]:
     """Return the microseconds of a call by each way, one figure a round."""
     found: dict[str, list[float]] = {name: [] for name in ways}
     runs = RUNS[len(rows)]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, way in ways.items():
             started = time.perf_counter()
             for _ in range(runs):

@@ -47,7 +47,7 @@ class Chunk(Protocol):
         """Whether numbers are texts too, as in CSV."""
 
     def cells(self, name: str) -> pa.Array | None:
-        """Return a column as numbers or texts, null where it is neither; None if not there."""
+        """Return a column as numbers or texts, null where nothing is; None if it is neither."""
 
     def value(self, name: str, row: int) -> object:
         """Return one cell as the JSON value that a client would send."""
@@ -91,8 +91,8 @@ def encode(contract: Contract, chunk: Chunk) -> Encoded:
 def _column(column: Column, chunk: Chunk) -> tuple[Numbers, NDArray[np.bool_]]:
     """Return a column's numbers, and which of them are not known to be right."""
     cells = chunk.cells(column.name)
-    if cells is None:  # which only an optional column is
-        return np.full(len(chunk.places), math.nan), np.zeros(len(chunk.places), np.bool_)
+    if cells is None:
+        return np.full(len(chunk.places), math.nan), np.ones(len(chunk.places), np.bool_)
     if is_text(cells.type):
         numbers, missing = _of_texts(column, cells, chunk)
     else:

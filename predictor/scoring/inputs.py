@@ -129,7 +129,7 @@ def _look_at_parquet(at: Place, file: File, contract: Contract) -> tuple[File, p
     _check_names(schema.names, contract, at.name)
     for name in schema.names:
         kind = schema.field(name).type
-        if name in contract.columns_by_name and not _holds_cells(kind):
+        if name in contract.columns_by_name and not holds_cells(kind):
             wanted = contract.columns_by_name[name].expectation
             message = f"{at.name}: column {name} has the type {kind}, expected {wanted}"
             raise ScoringError(message)
@@ -147,7 +147,8 @@ def _is_string_view(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string_view(kind))
 
 
-def _holds_cells(kind: pa.DataType) -> bool:
+def holds_cells(kind: pa.DataType) -> bool:
+    """Whether a column of this type may be one of a contract."""
     if pa.types.is_dictionary(kind):
         return is_text(kind.value_type)
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_null, is_text)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from predictor.contract import Contract, quote
 from predictor.errors import JSON_ERRORS, ScoringError
 from predictor.scoring.cells import Refusal
+from predictor.scoring.inputs import holds_cells
 from predictor.scoring.plan import Block
 from predictor.scoring.storage import Place
 
@@ -72,7 +73,7 @@ class CsvChunk:
 
     def cells(self, name: str) -> pa.Array | None:
         """Return a column's texts."""
-        return self.column(name) if name in self.table.column_names else None
+        return self.column(name) if name in self.table.column_names else pa.nulls(len(self.table))
 
     def value(self, name: str, row: int) -> object:
         """Return the JSON value that a cell looks like: a number, a text, or nothing."""
@@ -151,15 +152,12 @@ class JsonChunk:
     spelled: bool = False
 
     def cells(self, name: str) -> pa.Array | None:
-        """Return a column, null where its values are not of one kind."""
-        values = [row.get(name) for row in self.rows]
+        """Return a column whose values are of one kind."""
         try:
-            found = pa.array(values)
+            found = pa.array([row.get(name) for row in self.rows])
         except (pa.ArrowException, OverflowError):
-            return pa.nulls(len(values), pa.string())
-        kind = found.type
-        tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_string)
-        return found if any(test(kind) for test in tests) else pa.nulls(len(values), pa.string())
+            return None
+        return found if holds_cells(found.type) else None
 
     def value(self, name: str, row: int) -> object:
         """Return one cell."""
@@ -177,7 +175,7 @@ class JsonChunk:
 
 def json_chunk(content: bytes, names: list[str], contract: Contract) -> JsonChunk:
     """Return lines of a JSON Lines file; what is no row of known columns is refused."""
-    known = frozenset(names)
+    known = dict.fromkeys(names)
     decode = msgspec.json.Decoder().decode
     places, rows, kept, refused = [], [], [], []
     for place, line in enumerate(line for line in map(bytes.strip, content.split(b"\n")) if line):
@@ -196,13 +194,13 @@ def json_chunk(content: bytes, names: list[str], contract: Contract) -> JsonChun
     return JsonChunk(np.array(places, np.int64), refused, rows, kept)
 
 
-def _fault(row: object, known: frozenset[str], contract: Contract) -> tuple[str, str] | None:
+def _fault(row: object, known: dict[str, None], contract: Contract) -> tuple[str, str] | None:
     """Return the column and the reason for which a decoded line is no row, if it is none."""
     if type(row) is not dict:
         return "", f"got {quote(row)}, expected an object"
-    if not row.keys() <= known:
+    if not row.keys() <= known.keys():
         name = next(name for name in row if name not in known)
-        return "", f"got column {quote(name)}, expected only {', '.join(sorted(known))}"
+        return "", f"got column {quote(name)}, expected only {', '.join(known)}"
     lacking = contract.required - row.keys()
     if lacking:
         missing = next(column for column in contract.columns if column.name in lacking)

@@ -32,7 +32,7 @@ class ParquetChunk:
     def cells(self, name: str) -> pa.Array | None:
         """Return a column's numbers or texts."""
         if name not in self.table.column_names:
-            return None
+            return pa.nulls(len(self.table))
         found = self.column(name)
         return found.dictionary_decode() if pa.types.is_dictionary(found.type) else found
 

@@ -142,7 +142,9 @@ def named(what: str) -> Iterator[None]:
     except PredictorError:
         raise
     except Exception as error:
-        message = f"{what}: {one_line(error)}"
+        file = getattr(error, "filename", None)
+        where = what if file is None or str(file) == what else f"{what}: {file}"
+        message = f"{where}: {one_line(error)}"
         raise ScoringError(message) from error
 
 

@@ -31,19 +31,20 @@ from predictor.serving.decoding.tensors import (
     wanted,
     wrong,
 )
-from predictor.serving.engine import Engine
-from predictor.serving.rest.answers import answer
+from predictor.serving.engine import Engine, NoExplanation
+from predictor.serving.rest.answers import about, answer, explained
 
 
 class BundleModel(Model):  # type: ignore[misc] # the SDK publishes no types
     """A bundle as KServe's SDK knows models."""
 
-    def __init__(self, engine: Engine, max_rows: int) -> None:
-        """Take the engine, which is ready."""
+    def __init__(self, engine: Engine, max_rows: int, max_explained_rows: int = 1000) -> None:
+        """Take the engine, which is ready, and how many rows a request may hold."""
         super().__init__(engine.manifest.name)
         self._engine = engine
         self._contract = engine.manifest.contract
         self._max_rows = max_rows
+        self._max_explained_rows = min(max_rows, max_explained_rows)
         self._tensors = TensorDecoder(self._contract, max_rows)
         self.ready = True
 
@@ -61,6 +62,19 @@ class BundleModel(Model):  # type: ignore[misc] # the SDK publishes no types
             return self._infer(payload) if isinstance(payload, InferRequest) else self._v1(payload)
         except errors.InvalidInput as error:
             raise InvalidInput(str(error)) from error
+
+    def explain(self, payload: object, *_: object) -> dict[str, object]:
+        """Answer V1's `:explain`; raises the SDK's InvalidInput, or NotImplementedError: 501."""
+        try:
+            batch = encode(self._contract, rows_of(payload), self._max_explained_rows)
+            prediction = self._engine.predict(batch)
+            found = msgspec.structs.replace(prediction, explanation=self._engine.explain(batch))
+        except errors.InvalidInput as error:
+            raise InvalidInput(str(error)) from error
+        except NoExplanation as error:
+            raise NotImplementedError(str(error)) from error
+        manifest, doubts = self._engine.manifest, self._engine.doubts(found)
+        return {"explanations": explained(manifest, found)} | about(manifest, doubts)
 
     def _v1(self, payload: object) -> dict[str, object]:
         prediction = self._engine.predict(encode(self._contract, rows_of(payload), self._max_rows))
@@ -127,7 +141,7 @@ def main() -> int:
     except errors.PredictorError as error:
         sys.stderr.write(f"predictor: {error}\n")
         return 1
-    ModelServer().start([BundleModel(engine, used.max_rows)])
+    ModelServer().start([BundleModel(engine, used.max_rows, used.max_explained_rows)])
     return 0
 
 

@@ -9,7 +9,14 @@ from random import Random
 
 import pytest
 
-from tests.unit.scoring.conftest import Rows, write
+from predictor import bundle
+from predictor.errors import ScoringError
+from predictor.scoring import block, run
+from predictor.scoring.parts import Counts
+from predictor.scoring.plan import Block
+from predictor.training.pipeline import Trained
+from tests.bundles import another_version
+from tests.unit.scoring.conftest import Rows, Score, write
 
 SECONDS = 60
 # Smaller blocks than a file of a test would be cut into.
@@ -66,3 +73,94 @@ def test_a_run_that_is_killed_at_any_moment_is_gone_on_with(
         target.name,
         beside.name,
     ]
+
+
+class Interrupted(Exception):  # noqa: N818 - what the test ends a run with
+    pass
+
+
+def ending_after(blocks: int) -> object:
+    """Return what scores so many blocks, and then ends the run."""
+    left = [blocks]
+
+    def score(job: block.Job, each: Block) -> int:
+        if not left[0]:
+            raise Interrupted
+        left[0] -= 1
+        return block.score(job, each)
+
+    return score
+
+
+@pytest.fixture
+def other_bundle(tmp_path: Path, trained: Trained) -> Path:
+    other = another_version(trained, 1)
+    bundle.write(tmp_path / "other", other.manifest, other.files)
+    return tmp_path / "other"
+
+
+@pytest.fixture
+def begun(
+    tmp_path: Path,
+    rows: Rows,
+    score: Score,
+    monkeypatch: pytest.MonkeyPatch,
+    small_blocks: None,  # noqa: ARG001
+) -> Path:
+    """Return an input of six blocks, of which three were scored."""
+    source = write(tmp_path / "in.parquet", rows)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "score", ending_after(3))
+        with pytest.raises(Interrupted):
+            score(source, tmp_path / "out.csv")
+    return source
+
+
+def test_what_was_scored_is_not_scored_again(
+    tmp_path: Path, begun: Path, bundle_folder: Path
+) -> None:
+    sizes: list[int] = []
+    tasks: list[run.Task] = []
+    order = run.Order(str(begun), str(tmp_path / "out.csv"), bundle_folder)
+    run.run(order, tasks.append, sizes.append)
+    assert tasks == [run.Task(size=600, done=300, is_rows=True)]
+    assert sizes == [100] * 3
+
+
+@pytest.mark.parametrize("change", ["input", "bundle", "format"])
+def test_parts_of_other_work_are_not_gone_on_with(
+    tmp_path: Path, begun: Path, rows: Rows, score: Score, other_bundle: Path, change: str
+) -> None:
+    others = {"bundle": other_bundle} if change == "bundle" else {}
+    if change == "input":
+        write(begun, rows[:-1])
+    if change == "format":
+        (tmp_path / "out.csv.parts").rename(tmp_path / "out.jsonl.parts")
+    target = tmp_path / ("out.jsonl" if change == "format" else "out.csv")
+    with pytest.raises(ScoringError, match="holds parts of another input, bundle or version: rem"):
+        score(begun, target, **others)
+
+
+def test_an_output_is_not_touched_before_the_new_one_is_whole(
+    tmp_path: Path, begun: Path, score: Score
+) -> None:
+    (tmp_path / "out.csv").write_text("old")
+    (tmp_path / "out.csv.parts" / "00000001.part").unlink()
+    with pytest.raises(ScoringError, match=r"00000001\.part: No such file"):
+        score(begun, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "old"
+
+
+def test_a_full_disk_is_said_and_the_parts_remain(
+    tmp_path: Path, begun: Path, score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("predictor.scoring.storage.os.fsync", fail)
+        with pytest.raises(ScoringError) as raised:
+            score(begun, tmp_path / "out.csv")
+    assert str(raised.value) == f"{begun}: No space left on device"
+    assert len(list((tmp_path / "out.csv.parts").glob("*.json"))) == 3
+    assert score(begun, tmp_path / "out.csv") == Counts(600, 0)
