@@ -69,6 +69,7 @@ SESSIONS = {
     "docs/tutorial.md": Session(),
     "docs/how-to/capture-requests.md": Session(),
     "docs/how-to/deploy-any-experiment.md": Session(experiment_of_the_bundle),
+    "docs/how-to/explain-predictions.md": Session(is_served=True),
     "docs/how-to/kserve-sdk.md": Session(),
     "docs/how-to/reload-a-bundle.md": Session(),
     "docs/how-to/run-on-one-machine.md": Session(readings("history.csv")),
