@@ -23,7 +23,7 @@ named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an im
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test format fuzz chart-test closed-loop stack-test teams-test scan secrets e2e stack verify dashboards \
-	dashboard-images ui-image manifests benchmark metering soak under-fire model-card proto schema lock wheel image \
+	dashboard-images ui-image manifests benchmark scoring-benchmark metering soak under-fire model-card proto schema lock wheel image \
 	batch-image image-test image-size sbom docs docs-test docs-serve clean
 
 help: ## Show what can be made
@@ -99,6 +99,9 @@ benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the serv
 	$(BIN)/python -m benchmarks.explaining
 	$(BIN)/python -m benchmarks.serving --bundle $(BUNDLE) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.beside --bundle $(BUNDLE)
+
+scoring-benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure scoring files beside the graph alone
+	$(BIN)/python -m benchmarks.scoring --bundle $(BUNDLE) --rounds $(ROUNDS)
 
 metering: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure what measuring costs a request; needs wrk
 	$(BIN)/python -m benchmarks.metering --bundle $(BUNDLE)

@@ -5,11 +5,13 @@ no column repeats. Each round runs, in turn and with as many threads or processe
 
 - alone: one session in threads, over a matrix that is in memory already.
 - score: the command, from a file to a file with intervals and warnings. `÷ alone` is of its rows a
-  second; memory is the greatest sum of the resident sets of all its processes, where pages that are
-  shared count in each.
+  second; *CPU* is the processor time of all its processes for a row, which other load on the
+  machine changes less; memory is the greatest sum of the resident sets of all its processes, where
+  pages that are shared count in each.
 """
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
@@ -49,24 +51,27 @@ def main() -> None:
     served = bundle.read(options.bundle)
     workers = cpus.count(cpus.limit())
     print(f"{workers} CPUs, {options.rows:,} rows of Parquet, a tenth of texts")
-    print(f"{'way':<20}{'rows/s':>10}{'÷ alone':>9}{'seconds':>9}{'MB':>7}")
+    print(f"{'way':<20}{'rows/s':>10}{'÷ alone':>9}{'CPU, µs':>9}{'seconds':>9}{'MB':>7}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         files = dict(_files(folder, served.manifest.contract, options.rows))
-        rates: dict[str, list[tuple[float, float, float, float]]] = {}
+        rates: dict[str, list[tuple[float, ...]]] = {}
         for _ in range(options.rounds):
-            alone = _alone(served, workers, options.rows // TEXT_SHARE)
-            rates.setdefault("alone", []).append((alone, 1.0, 0.0, 0.0))
+            rows = options.rows // TEXT_SHARE
+            seconds, cpu = _alone(served, workers, rows)
+            alone = rows / seconds
+            rates.setdefault("alone", []).append((alone, 1.0, cpu / rows * 1e6, seconds, 0.0))
             for source, target in WAYS:
                 output = folder / f"out.{target}"
-                seconds, memory = _scored(files[source], output, options.bundle)
+                seconds, cpu, memory = _scored(files[source], output, options.bundle)
                 output.unlink()
                 rows = options.rows if source == "parquet" else options.rows // TEXT_SHARE
-                found = (rows / seconds, rows / seconds / alone, seconds, memory)
+                rate = rows / seconds
+                found = (rate, rate / alone, cpu / rows * 1e6, seconds, memory)
                 rates.setdefault(f"{source} to {target}", []).append(found)
-    for way, found in rates.items():
-        rate, ratio, seconds, memory = map(statistics.median, zip(*found, strict=True))
-        print(f"{way:<20}{rate:>10,.0f}{ratio:>9.2f}{seconds:>9.1f}{memory:>7.0f}")
+    for way, rounds in rates.items():
+        rate, ratio, cpu, seconds, memory = map(statistics.median, zip(*rounds, strict=True))
+        print(f"{way:<20}{rate:>10,.0f}{ratio:>9.2f}{cpu:>9.2f}{seconds:>9.1f}{memory:>7.0f}")
 
 
 def _matrix(contract: Contract, first: int, rows: int) -> NDArray[np.float64]:
@@ -110,29 +115,36 @@ def _table(found: NDArray[np.float64], contract: Contract, schema: pa.Schema) ->
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _alone(served: bundle.Bundle, workers: int, rows: int) -> float:
-    """Return the rows a second of the graph's runs, and of nothing else."""
+def _alone(served: bundle.Bundle, workers: int, rows: int) -> tuple[float, float]:
+    """Return the seconds of the graph's runs and of nothing else, and those of the CPUs."""
     session, contract = graph.load(served.model), served.manifest.contract
     matrix = _matrix(contract, 0, rows)
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(workers) as threads:
         pieces = (matrix[start : start + SLICE_ROWS] for start in range(0, rows, SLICE_ROWS))
         for outputs in threads.map(lambda piece: graph.predict(session, contract, piece), pieces):
             assert np.isfinite(outputs.values).all()  # noqa: S101 - it did predict
-    return rows / (time.perf_counter() - started)
+    return time.perf_counter() - started, time.process_time() - used
 
 
-def _scored(source: Path, target: Path, folder: Path) -> tuple[float, float]:
-    """Run the command; return the seconds that it took, from its start, and the most megabytes."""
-    command = [sys.executable, "-m", "predictor", "score", source, target, "--bundle", folder]
-    started, most = time.perf_counter(), 0.0
+def _scored(source: Path, target: Path, folder: Path) -> tuple[float, float, float]:
+    """Run the command; return the seconds that it took, those of the CPUs, and its megabytes."""
+    command = [sys.executable, "-m", "predictor", "score", str(source), str(target)]
+    command += ["--bundle", str(folder)]
+    started, used, most = time.perf_counter(), _cpu_seconds(), 0.0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             most = max(most, _megabytes(process.pid))
             time.sleep(POLL_SECONDS)
     if process.returncode:
         sys.exit(f"scoring {source} ended with {process.returncode}")
-    return time.perf_counter() - started, most
+    return time.perf_counter() - started, _cpu_seconds() - used, most
+
+
+def _cpu_seconds() -> float:
+    """Return what all processes have used that were started here, and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _megabytes(pid: int) -> float:

@@ -37,6 +37,8 @@ html_extra_path = ["_site"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+html_show_copyright = False
+smartquotes = False  # two hyphens begin an option
 
 autodoc_typehints = "description"
 autodoc_mock_imports = ["kubernetes", "numpy", "onnxruntime", "urllib3", "yaml"]

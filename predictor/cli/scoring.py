@@ -78,9 +78,9 @@ def _bar() -> "tqdm[Never]":
 
 def _begin(bar: "tqdm[Never]", task: "Task") -> None:
     bar.unit = " rows" if task.is_rows else "B"
-    bar.initial = task.done  # which does not count for the rate
     bar.reset(task.size)
-    bar.update(0)
+    bar.initial = bar.n = task.done  # which does not count for the rate
+    bar.refresh()
 
 
 def _shard(options: argparse.Namespace) -> "Shard | None":

@@ -25,6 +25,7 @@ from tests.protocol.test_grpc import raw
 from tests.protocol.test_v2 import columns
 
 PREDICT = "/v1/models/energy:predict"
+EXPLAIN = "/v1/models/energy:explain"
 INFER = "/v2/models/energy/infer"
 CLIENTS = Path(__file__).with_name("kserve_clients.py")
 READY = {"v1 ready": True, "v2 ready": [True] * 3, "grpc ready": [True] * 3}
@@ -110,6 +111,15 @@ def test_the_sdks_server_tells_our_metadata_and_answers_as_ours(
     wanted = {"inputs": columns(row), "outputs": [{"name": "upper"}], "id": "7"}
     answer = httpx.post(sdk[0] + INFER, json=wanted)
     assert [tensor["name"] for tensor in answer.json()["outputs"]] == ["upper"]
+
+
+def test_the_sdks_server_explains_as_ours(
+    sdk: tuple[str, str], server: Server, manifest: Manifest
+) -> None:
+    asked = {"instances": manifest.golden.rows}
+    answers = [httpx.post(f"{url}{EXPLAIN}", json=asked) for url in (sdk[0], server.url)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
 
 
 @pytest.mark.parametrize(

@@ -70,10 +70,11 @@ def documents(
     pictures = _pictures(manifest, problem, tested[CROSS_VALIDATION])
     parts = importance(manifest.contract, explained.explanation)
     unit = manifest.contract.target.unit
-    values = dict(zip(manifest.contract.names, explained.columns.T, strict=True))
     reasons = {
         IMPORTANCE: plots.importance(parts, unit),
-        DEPENDENCE: plots.dependence(values, explained.explanation.contributions, unit),
+        DEPENDENCE: plots.dependence(
+            explained.columns, explained.explanation.contributions, manifest.contract
+        ),
     }
     text = render(manifest, list(pictures), _importance(parts, unit, len(explained.columns)))
     return {CARD: text.encode(), **pictures, **reasons}

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from predictor.bundle import Coverage, Score
+from predictor.contract import Contract
 
 BLUE, ORANGE, GREY = "#1f6feb", "#d4661a", "#8c8c8c"
 INCHES, DOTS_PER_INCH = (6.4, 4.0), 100
@@ -77,18 +78,20 @@ def importance(parts: Mapping[str, Mapping[str, float]], unit: str) -> bytes:
 
 @LITERALLY
 def dependence(
-    columns: Mapping[str, NDArray[np.float64]], contributions: NDArray[np.float64], unit: str
+    columns: NDArray[np.float64], contributions: NDArray[np.float64], contract: Contract
 ) -> bytes:
-    """Draw for each column one point a row: its value, and what it contributes, (n, columns)."""
-    lines = -(-len(columns) // 2)
+    """Draw for each column one point a row: its value and what it contributes, (n, columns)."""
+    lines = -(-len(contract.columns) // 2)
     figure = Figure((INCHES[0] * 1.5, 3 * lines), DOTS_PER_INCH, layout="constrained")
-    for number, (name, values) in enumerate(columns.items()):
+    for number, column in enumerate(contract.columns):
         axes = figure.add_subplot(lines, 2, number + 1)
-        of_column = contributions[:, number]
+        values, of_column = columns[:, number], contributions[:, number]
+        if column.labels:
+            axes.set_xticks(range(len(column.names)), [name[:9] for name in column.names])
         axes.scatter(values, of_column, s=3, color=BLUE, alpha=0.5, linewidths=0)
         axes.axhline(0, color=GREY, linewidth=1)
-        axes.set_xlabel(name)
-        axes.set_ylabel(unit)
+        axes.set_xlabel(column.name)
+        axes.set_ylabel(contract.target.unit)
     return _png(figure)
 
 

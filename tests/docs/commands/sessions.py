@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
+import pandas as pd
+
 from predictor import bundle, experiment
-from predictor.training.dataset import PACKAGED
+from predictor.training.dataset import PACKAGED, load
 from tests.keys import openssl
 from tests.paths import ROOT
 
@@ -63,15 +65,31 @@ def furnace(folder: Path) -> None:
     (folder / "furnace.csv").write_text("\n".join(lines) + "\n")
 
 
+def month_and_year(folder: Path) -> None:
+    """Write rows by the contract's names: a month as CSV, and a year of two files of Parquet."""
+    contract = bundle.read(folder / "bundle").manifest.contract
+    columns = load(contract).columns[-2688:]
+    rows = [
+        {c.name: c.decode(v) for c, v in zip(contract.columns, row, strict=True)} for row in columns
+    ]
+    frame = pd.DataFrame(rows)
+    frame.to_csv(folder / "june.csv", index=False)
+    (folder / "year").mkdir()
+    for number, part in enumerate((frame[:1000], frame[1000:])):
+        part.to_parquet(folder / "year" / f"{number}.parquet")
+
+
 # Of the pages on which all is run that is not among what cannot be.
 SESSIONS = {
     "README.md": Session(),
     "docs/tutorial.md": Session(),
     "docs/how-to/capture-requests.md": Session(),
     "docs/how-to/deploy-any-experiment.md": Session(experiment_of_the_bundle),
+    "docs/how-to/explain-predictions.md": Session(is_served=True),
     "docs/how-to/kserve-sdk.md": Session(),
     "docs/how-to/reload-a-bundle.md": Session(),
     "docs/how-to/run-on-one-machine.md": Session(readings("history.csv")),
+    "docs/how-to/score-a-file.md": Session(month_and_year),
     "docs/how-to/secure-the-server.md": Session(certificate),
     "docs/how-to/sign-bundles.md": Session(),
     "docs/how-to/trace-requests.md": Session(),

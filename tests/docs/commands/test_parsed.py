@@ -16,6 +16,7 @@ from predictor.serving.rest.plain import plain_api
 from predictor.serving.service import Service
 from predictor.serving.settings import NAMES, Settings
 from tests.docs.commands.pages import COMMANDS, PYTHON, VARIABLE, Command, bare
+from tests.docs.test_docs import PAGES
 from tests.paths import ROOT
 
 # A name of a file in the checkout, as an argument of whatever command.
@@ -46,11 +47,10 @@ def test_there_are_commands_to_test() -> None:
 
 
 def test_every_command_stands_in_a_block_of_its_kind() -> None:
-    pages = {ROOT / it.page for it in SHELL}
-    prompts = [line for page in pages for line in page.read_text().splitlines()]
-    assert sum(line.lstrip().startswith("$ ") for line in prompts) == len(SHELL)
+    lines = [line.strip() for page in PAGES for line in page.read_text().splitlines()]
+    assert sum(line.startswith("$ ") for line in lines) == len(SHELL)
     fences = {"```sh", "```bash", "```shell", "```zsh"}
-    assert [line for line in prompts if line.strip() in fences] == []
+    assert [line for line in lines if line in fences] == [], "write ```console, and $ before each"
 
 
 @pytest.mark.parametrize("arguments", [words for _, words in of("predictor")], ids=" ".join)

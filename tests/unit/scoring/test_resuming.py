@@ -42,7 +42,7 @@ def wait_until(condition: object, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.001)
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
 def test_a_run_that_is_killed_at_any_moment_is_gone_on_with(
     tmp_path: Path, rows: Rows, bundle_folder: Path, suffix: str
 ) -> None:
@@ -56,14 +56,15 @@ def test_a_run_that_is_killed_at_any_moment_is_gone_on_with(
     beside.unlink()
     random, folder = Random(suffix), tmp_path / f"out{suffix}.parts"
     kills = 0
-    for _ in range(4):
+    for _ in range(3):
         drawn = random.randint(0, 12)
-        with subprocess.Popen(arguments, stdout=-3, stderr=-3, start_new_session=True) as process:
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=-3) as process:
             before = len(list(folder.glob("*.json")))
             wait_until(lambda: len(list(folder.glob("*.json"))) >= before + drawn, process)  # noqa: B023
             time.sleep(random.random() / 100)
             kills += process.poll() is None
             process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=SECONDS)  # when its last process has ended
         assert not target.exists() or target.read_bytes() == whole
     assert kills
     subprocess.run(arguments, check=True, capture_output=True)
