@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.paths import CHART, ROOT
 
 OURS = str(CHART.relative_to(ROOT))
 FLAG = re.compile(r"^\s+(?:(-\w), )?(--[\w-]+)", re.MULTILINE)
+SHOWN_FILE = re.compile(r"^```yaml\n(# ([\w-]+\.yaml)\n.*?)^```$", re.MULTILINE | re.DOTALL)
 # What stands before the command of its own, with a word behind it.
 BEFORE = {"-n", "--namespace", "--context"}
 # Of an upgrade, what rendering has not.
@@ -65,6 +67,12 @@ def unknown(program: str, words: list[str]) -> list[str]:
     return [flag for flag in given(words) if flag not in has]
 
 
+def shown_files() -> dict[str, str]:
+    """Return the files of values that pages show in full, which begin with their names."""
+    pages = [page.read_text() for page in (ROOT / "docs").rglob("*.md")]
+    return {name: text for page in pages for text, name in SHOWN_FILE.findall(page)}
+
+
 @pytest.mark.parametrize("words", unique("kubectl"), ids=" ".join)
 def test_a_command_of_kubectl_and_its_options_are_what_there_is(words: list[str]) -> None:
     assert unknown("kubectl", words) == []
@@ -84,11 +92,14 @@ def test_what_is_none_of_kubectls_is_found() -> None:
 @pytest.mark.parametrize(
     "words", [words for words in unique("helm") if OURS in words], ids=" ".join
 )
-def test_the_chart_renders_with_the_values_that_are_given(words: list[str]) -> None:
+def test_the_chart_renders_with_the_values_that_are_given(words: list[str], tmp_path: Path) -> None:
+    for name, content in shown_files().items():
+        (tmp_path / name).write_text(content)
     start = words.index("energy")
     rest = [word for word in words[start:] if word not in NOT_RENDERED]
     digest = [word.replace("sha256:DIGEST", "sha256:" + 64 * "0") for word in rest]
-    named = [str(ROOT / word) if (ROOT / word).exists() else word for word in digest]
+    folders = (ROOT, tmp_path)
+    named = [next((str(f / word) for f in folders if (f / word).exists()), word) for word in digest]
     apis = ("--api-versions=monitoring.coreos.com/v1", "--api-versions=serving.kserve.io/v1beta1")
     result = helm("template", *named, *apis)
     assert result.returncode == 0, result.stderr
