@@ -6,16 +6,11 @@ features a tree expects the mean of its leaves, each weighed by the share of the
 go its way where a split asks an unknown feature. These are the values that XGBoost, LightGBM and
 CatBoost give themselves.
 
-A leaf's game is a product: of a known feature the factor is 1 or 0, whether the row passes; of an
-unknown one it is the share z of the rows that did. The Shapley value of a player k in it is
-(o_k − z_k) · ∫₀¹ ∏_{j≠k} (z_j + t·(o_j − z_j)) dt (Owen, "Multilinear extensions of games", 1972).
-The integrand is a polynomial in t, so that Gauss and Legendre's rule with half as many points as
-the leaf has features gives the integral itself, not an estimate.
+A feature that is computed of several columns gives each of them an equal part of its value.
 """
 
 import math
 from collections.abc import Sequence
-from functools import cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -25,6 +20,7 @@ from numpy.typing import NDArray
 from predictor import graph
 from predictor.contract import INPUT, Contract
 from predictor.errors import BundleError
+from predictor.shapley import leaves_of, shapley_values
 
 Numbers = NDArray[np.float64]
 
@@ -45,10 +41,8 @@ OF_THE_MODEL = (
     "group",
     "silences",
 )
-# So many numbers of one intermediate result stay in a core's cache.
-NUMBERS_AT_ONCE = 100_000
-# From where they begin, the roots are found to the last bit after five.
-NEWTON_STEPS = 8
+# The physics is asked about every set of players: 64 times, and no more.
+MOST_PLAYERS = 6
 
 
 class Explanation(NamedTuple):
@@ -103,30 +97,23 @@ class _Known(NamedTuple):
     rise: Numbers
 
 
-class _Group(NamedTuple):
-    """Leaves that ask for one number of features, d: `values` (leaves,), the others (d, leaves)."""
-
-    values: Numbers
-    features: NDArray[np.intp]
-    ratios: Numbers
-    above: NDArray[np.float32]
-    up_to: NDArray[np.float32]
-
-
 class Explainer:
     """Explains the predictions of one model; any thread may ask it."""
 
     def __init__(self, contract: Contract, content: bytes) -> None:
         """Load a bundle's explanation; raises BundleError when it is not one of the contract."""
         self._session = graph.load(content)
-        columns = len(contract.names)
+        columns, names = len(contract.names), [*OF_THE_MODEL, *OF_A_ROW]
         try:
-            found = self._session.run(list(OF_THE_MODEL), {INPUT: np.zeros((1, columns))})
+            found = self._session.run(names, {INPUT: np.zeros((1, columns))})
         except Exception as error:  # ONNX Runtime's errors have no base class of their own
             message = f"the explanation cannot be run: {error}"
             raise BundleError(message) from error
-        model = dict(zip(OF_THE_MODEL, found, strict=True))
-        self._groups = _groups(model)
+        model = dict(zip(names, found, strict=True))
+        if wrong := _fault(model, columns):
+            message = f"the explanation is not one of the contract: {wrong}"
+            raise BundleError(message)
+        self._leaves = leaves_of(model)
         self._owners: Numbers = model["owners"]
         self._silences: Numbers = model["silences"]
         self._group = int(model["group"])
@@ -136,7 +123,7 @@ class Explainer:
     def explain(self, columns: Numbers) -> Explanation:
         """Explain the predictions for raw columns, (n, columns of the contract)."""
         known = self._known(columns)
-        features = self._by_feature(known.matrix)
+        features = shapley_values(self._leaves, known.matrix)
         placed = known.middle + known.half_width * (self._expected + features.sum(axis=1))
         clipped = np.clip(placed, known.low, known.high)
         by_column = known.half_width[:, None] * (features @ self._owners)
@@ -181,7 +168,7 @@ class Explainer:
                 told_by[loud] = self._told(self._known(self._silenced(columns, loud)))
         for player in players:
             spoken = ~np.isnan(self._silences[player])
-            value = _shapley(told_by, player, len(players))
+            value = _of_player(told_by, player, len(players))
             shares[:, spoken] += (value / spoken.sum())[:, None]
         return shares
 
@@ -194,74 +181,35 @@ class Explainer:
                 rows[:, spoken] = silence[spoken]
         return rows
 
-    def _by_feature(self, matrix: NDArray[np.float32]) -> Numbers:
-        """Return the Shapley values of the boosters' sum, (n, features)."""
-        found = np.zeros(matrix.shape)
-        for group in self._groups:
-            rows = max(1, NUMBERS_AT_ONCE // group.features.size)
-            for start in range(0, len(matrix), rows):
-                part = slice(start, start + rows)
-                found[part] += _of_leaves(group, matrix[part])
-        return found
+
+def _fault(model: dict[str, NDArray[np.generic]], columns: int) -> str:
+    """Return in words what is wrong with what an explanation holds; mostly that is nothing."""
+    features = model["matrix"].shape[-1]
+    leaves, conditions = len(model["values"]), len(model["features"])
+    shapes: dict[str, tuple[int, ...]] = {
+        "matrix": (1, features),
+        "values": (leaves,),
+        "sizes": (leaves,),
+        **dict.fromkeys(("features", "ratios", "above", "up_to"), (conditions,)),
+        **dict.fromkeys(("expected", "base", "group"), ()),
+        "owners": (features, columns),
+        "silences": (len(model["silences"]), columns),
+    }
+    for name, shape in shapes.items():
+        if model[name].shape != shape:
+            return f"{name} is {model[name].shape}, expected {shape}"
+    said = {
+        f"silences are over {MOST_PLAYERS}": shapes["silences"][0] > MOST_PLAYERS,
+        "a player has no columns": np.isnan(model["silences"].astype(float)).all(axis=1).any(),
+        "sizes are not those of the conditions": int(model["sizes"].sum()) != conditions
+        or bool((model["sizes"].astype(int) < 0).any()),
+        "a condition is of no feature": not np.isin(model["features"], range(features)).all(),
+        "the group is of no column": not 0 <= int(model["group"]) < columns,
+    }
+    return next((words for words, is_so in said.items() if is_so), "")
 
 
-def _groups(model: dict[str, NDArray[np.generic]]) -> list[_Group]:
-    """Return the leaves by how many features they ask for."""
-    sizes = model["sizes"].astype(np.intp)
-    size_of_condition = np.repeat(sizes, sizes)
-    groups = []
-    for size in sorted({*sizes.tolist()} - {0}):  # a leaf that asks for nothing moves nothing
-        of_size = size_of_condition == size
-        features, ratios, above, up_to = (
-            np.ascontiguousarray(model[name][of_size].reshape(-1, size).T)
-            for name in ("features", "ratios", "above", "up_to")
-        )
-        values = model["values"][sizes == size]
-        most = max(1, NUMBERS_AT_ONCE // size)
-        for start in range(0, len(values), most):
-            part = slice(start, start + most)
-            groups.append(
-                _Group(
-                    values[part],
-                    features[:, part].astype(np.intp),
-                    ratios[:, part],
-                    above[:, part],
-                    up_to[:, part],
-                )
-            )
-    return groups
-
-
-def _of_leaves(group: _Group, matrix: NDArray[np.float32]) -> Numbers:
-    """Return the Shapley values, (n, features), of the sum of some leaves."""
-    size, (rows, features) = len(group.features), matrix.shape
-    asked = matrix[:, group.features]  # (n, d, leaves), as all below
-    passes = (asked > group.above) & (asked <= group.up_to)
-    differences = passes - group.ratios
-    integrals = np.zeros_like(differences)
-    for point, weight in _rule((size + 1) // 2):
-        factors = group.ratios + point * differences
-        integrals += weight * _products_of_the_others(factors)
-    found = integrals * differences * group.values
-    places = group.features + features * np.arange(rows)[:, None, None]
-    sums = np.bincount(places.ravel(), found.ravel(), rows * features)
-    return sums.reshape(rows, features)  # type: ignore[return-value] # weights make them float64
-
-
-def _products_of_the_others(factors: Numbers) -> Numbers:
-    """Return for each of d factors, (n, d, leaves), the product of the others."""
-    size = factors.shape[1]
-    products = np.ones_like(factors)
-    for place in range(1, size):
-        np.multiply(products[:, place - 1], factors[:, place - 1], out=products[:, place])
-    after = factors[:, -1].copy()
-    for place in range(size - 2, -1, -1):
-        products[:, place] *= after
-        after *= factors[:, place]
-    return products
-
-
-def _shapley(told_by: dict[frozenset[int], Numbers], player: int, players: int) -> Numbers:
+def _of_player(told_by: dict[frozenset[int], Numbers], player: int, players: int) -> Numbers:
     """Return a player's Shapley value, (n,), in a game that is known by its coalitions."""
     value = np.zeros_like(told_by[frozenset()])
     for others in [each for each in told_by if player not in each]:
@@ -270,29 +218,3 @@ def _shapley(told_by: dict[frozenset[int], Numbers], player: int, players: int) 
         gain = told_by[others | {player}] - told_by[others]
         value += before * after / math.factorial(players) * gain
     return value
-
-
-@cache
-def _rule(points: int) -> list[tuple[float, float]]:
-    """Return the points and weights of Gauss and Legendre's rule on [0, 1].
-
-    The points are the roots of the Legendre polynomial, by Newton's method (Press et al.,
-    "Numerical Recipes", 4.6.1): what NumPy has for it is not in the image.
-    """
-    rule = []
-    for number in range(points):
-        root = math.cos(math.pi * (number + 0.75) / (points + 0.5))
-        for _ in range(NEWTON_STEPS):
-            value, slope = _legendre(points, root)
-            root -= value / slope
-        _, slope = _legendre(points, root)
-        rule.append(((root + 1) / 2, 1 / ((1 - root * root) * slope * slope)))
-    return rule
-
-
-def _legendre(degree: int, x: float) -> tuple[float, float]:
-    """Return a Legendre polynomial of a degree over 0 and its slope, by Bonnet's recursion."""
-    before, value = 1.0, x
-    for n in range(1, degree):
-        before, value = value, ((2 * n + 1) * x * value - n * before) / (n + 1)
-    return value, degree * (x * value - before) / (x * x - 1)

@@ -119,7 +119,9 @@ class Engine:
 
     def _check_sums(self, batch: Batch, predictions: NDArray[np.float64]) -> None:
         """Raise BundleError when explanations do not add up to the predictions."""
-        apart = np.abs(self.explain(batch).predictions - predictions).max()
+        found = self.explain(batch)
+        sums = (found.predictions - predictions, found.shares.sum(axis=1) - found.physics)
+        apart = np.abs(sums).max()
         if not apart <= EXPLAINED_TOLERANCE * np.abs(predictions).max():
             message = f"{self.folder}: what explains a golden row misses its prediction by {apart}"
             raise BundleError(message)

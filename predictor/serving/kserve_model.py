@@ -3,6 +3,7 @@
 `BUNDLE=bundle python -m predictor.serving.kserve_model` starts one. It needs the package kserve.
 """
 
+import asyncio
 import struct
 import sys
 from functools import partial
@@ -39,7 +40,7 @@ class BundleModel(Model):  # type: ignore[misc] # the SDK publishes no types
     """A bundle as KServe's SDK knows models."""
 
     def __init__(self, engine: Engine, max_rows: int, max_explained_rows: int = 1000) -> None:
-        """Take the engine, which is ready, and how many rows a request may hold."""
+        """Take the engine, which is ready, and how many rows a request may hold; 0 is none."""
         super().__init__(engine.manifest.name)
         self._engine = engine
         self._contract = engine.manifest.contract
@@ -63,8 +64,17 @@ class BundleModel(Model):  # type: ignore[misc] # the SDK publishes no types
         except errors.InvalidInput as error:
             raise InvalidInput(str(error)) from error
 
-    def explain(self, payload: object, *_: object) -> dict[str, object]:
-        """Answer V1's `:explain`; raises the SDK's InvalidInput, or NotImplementedError: 501."""
+    async def explain(self, payload: object, *_: object) -> dict[str, object]:
+        """Answer V1's `:explain`, beside the event loop.
+
+        Raises the SDK's InvalidInput, or NotImplementedError, which it answers with 501.
+        """
+        return await asyncio.to_thread(self._explained, payload)
+
+    def _explained(self, payload: object) -> dict[str, object]:
+        if not self._max_explained_rows:
+            message = "this server explains no predictions: its setting EXPLAIN is false"
+            raise NotImplementedError(message)
         try:
             batch = encode(self._contract, rows_of(payload), self._max_explained_rows)
             prediction = self._engine.predict(batch)
@@ -141,7 +151,8 @@ def main() -> int:
     except errors.PredictorError as error:
         sys.stderr.write(f"predictor: {error}\n")
         return 1
-    ModelServer().start([BundleModel(engine, used.max_rows, used.max_explained_rows)])
+    most_explained = used.max_explained_rows if used.explain else 0
+    ModelServer().start([BundleModel(engine, used.max_rows, most_explained)])
     return 0
 
 

@@ -9,7 +9,15 @@ from time import perf_counter
 from typing import NamedTuple, TypeVar
 
 from predictor.serving import metrics
-from predictor.serving.backlog import SMALL_BYTES, Backlog, Buffers, ClientGone, Lack, Overloaded
+from predictor.serving.backlog import (
+    EXPLAINED_SECONDS_PER_BYTE,
+    SMALL_BYTES,
+    Backlog,
+    Buffers,
+    ClientGone,
+    Lack,
+    Overloaded,
+)
 from predictor.serving.decoding.batch import Batch
 from predictor.serving.decoding.rows import RowDecoder
 from predictor.serving.decoding.tensors import TensorDecoder
@@ -45,7 +53,8 @@ class Service:
         self.buffers = Buffers(settings.max_buffered_bytes)
         self._small = Backlog(settings.max_wait_seconds)
         self._large = _Lane(Backlog(settings.max_wait_seconds, threads), _pool(threads, "large"))
-        self._explained = _Lane(Backlog(settings.max_wait_seconds), _pool(1, "explained"))
+        dear = Backlog(settings.max_wait_seconds, 1, EXPLAINED_SECONDS_PER_BYTE)
+        self._explained = _Lane(dear, _pool(1, "explained"))
         self._explains = settings.explain
         most = min(settings.max_rows, settings.max_explained_rows)
         self.explained_rows = RowDecoder(contract, most)
@@ -83,6 +92,12 @@ class Service:
         """Raise Overloaded when there is no room for a request of a size."""
         if lack := self.lack(size_bytes):
             raise Overloaded(lack)
+
+    def check_room_to_explain(self) -> None:
+        """Raise Overloaded or NoExplanation when a request's rows would not be explained."""
+        self.check_explains()
+        if self._explained.backlog.is_full:
+            raise Overloaded(Lack.QUEUE)
 
     def check_explains(self) -> None:
         """Raise NoExplanation when predictions are not explained."""

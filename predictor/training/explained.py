@@ -1,8 +1,8 @@
 """What a bundle explains its predictions by, as a graph: `predictor.explanation` reads it.
 
 For each row it gives what the features say, and as constants the paths to the leaves of the stack.
-A feature is owned by the columns that it is computed of, all alike: it says nothing without any of
-them, so that its Shapley value is theirs in equal parts.
+The values are exact by feature; a feature is owned by the columns that it is computed of, and its
+value is divided equally among them.
 """
 
 from dataclasses import dataclass

@@ -132,15 +132,28 @@ def test_a_bundle_of_before_predicts_and_explains_nothing(
         assert client.post(PREDICT, json={"instances": [row]}).status_code == 200
 
 
-def test_explanations_are_timed(client: httpx.Client, row: Row) -> None:
-    def explained() -> float:
-        lines = client.get("/metrics").text.splitlines()
-        name = 'request_explain_seconds_count{model_name="energy"} '
-        return float(next(line.removeprefix(name) for line in lines if line.startswith(name)))
+def counted(client: httpx.Client, name: str) -> float:
+    """Return a metric by its name and labels."""
+    lines = client.get("/metrics").text.splitlines()
+    return float(next(line.split()[-1] for line in lines if line.startswith(f"{name} ")))
 
-    before = explained()
+
+def test_explanations_are_timed_and_are_no_readings_of_the_plant(
+    client: httpx.Client, row: Row
+) -> None:
+    timed = 'request_explain_seconds_count{model_name="energy"}'
+    rows = 'predictor_rows_total{model_name="energy"}'
+    before = counted(client, timed), counted(client, rows)
     assert client.post(EXPLAIN, json={"instances": [row]}).status_code == 200
-    assert explained() == before + 1
+    assert client.post("/predict", json=row | {"explain": True}).status_code == 200
+    assert (counted(client, timed), counted(client, rows)) == (before[0] + 2, before[1])
+
+
+def test_a_wish_that_is_wrong_is_counted_as_wrong_input(client: httpx.Client, row: Row) -> None:
+    name = 'predictor_input_errors_total{column="other",model_name="energy"}'
+    before = counted(client, name)
+    assert client.post("/predict", json=row | {"explain": "yes"}).status_code == 422
+    assert counted(client, name) == before + 1
 
 
 def test_predictions_do_not_wait_for_explanations(bundle_folder: Path, row: Row) -> None:

@@ -1,9 +1,12 @@
 """What explains a prediction, held against Shapley's own definition."""
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from math import factorial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from predictor import bundle, graph
 from predictor.contract import Column, Contract, Row, Target
 from predictor.errors import BundleError
 from predictor.explanation import Explainer, Explanation
+from predictor.training import explained as explained_module
 from predictor.training.dataset import Dataset
 from predictor.training.ensemble.forest import Forest, Tree
 from predictor.training.ensemble.intervals import Calibration
@@ -175,6 +179,7 @@ def test_two_pairs_that_say_the_same_share_alike(
 ) -> None:
     same = {f"{side}_{what}": value for side in ("lagging", "leading") for what, value in SAID}
     shares = explained(explainer, dataset.columns[:3], contract, **same).shares
+    assert shares[0, 0]
     assert shares[:, LAGGING + LEADING] == pytest.approx(np.full((3, 4), shares[0, 0]))
 
 
@@ -198,7 +203,9 @@ def test_rows_are_explained_alike_alone_and_together(
 ) -> None:
     together = explainer.explain(dataset.columns[:300])
     alone = [explainer.explain(dataset.columns[number : number + 1]) for number in range(300)]
-    assert together.predictions == pytest.approx([each.predictions[0] for each in alone], abs=1e-12)
+    by_column = np.array([each.contributions[0] for each in alone])
+    assert together.contributions == pytest.approx(by_column, abs=1e-12)
+    assert together.shares == pytest.approx(np.array([each.shares[0] for each in alone]), abs=1e-12)
 
 
 def test_what_is_told_of_a_row_names_every_column(
@@ -216,6 +223,38 @@ def test_what_is_told_of_a_row_names_every_column(
 def test_an_explanation_that_is_none_is_refused(contract: Contract, served: bundle.Bundle) -> None:
     with pytest.raises(BundleError, match="the explanation cannot be run"):
         Explainer(contract, served.model)
+
+
+Break = Callable[[dict[str, NDArray[np.generic]]], object]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda m: m.update(silences=np.repeat(m["silences"], 9, axis=0)), "silences are over 6"),
+        (lambda m: m.update(silences=m["silences"] * np.nan), "a player has no columns"),
+        (lambda m: m.update(owners=m["owners"][:, 1:]), "owners is (13, 7), expected (13, 8)"),
+        (lambda m: m.update(features=m["features"] + 13), "a condition is of no feature"),
+        (lambda m: m.update(sizes=m["sizes"] + 1), "sizes are not those of the conditions"),
+        (lambda m: m.update(group=np.int64(8)), "the group is of no column"),
+    ],
+)
+def test_an_explanation_that_would_mislead_or_never_end_is_refused(
+    contract: Contract, month: Dataset, damage: Break, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = explained_module._of_the_model
+
+    def damaged(*given: Any) -> dict[str, NDArray[np.generic]]:  # noqa: ANN401 - handed on
+        found = {name: np.asarray(value) for name, value in model(*given).items()}
+        damage(found)
+        return found
+
+    monkeypatch.setattr(explained_module, "_of_the_model", damaged)
+    tree = Tree([0], [np.float32(10)], [~0], [~1], [-0.5, 0.5], [], [2.0], [1.0, 1.0])
+    problem = problem_of(month, ANCHORED)
+    content = graph_of(problem, Forest([tree]), Calibration(np.ones(3), np.zeros((3, 3))))
+    with pytest.raises(BundleError, match=re.escape(said)):
+        Explainer(contract, content)
 
 
 def test_features_belong_to_the_columns_that_they_are_computed_of(

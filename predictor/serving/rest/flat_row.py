@@ -50,6 +50,16 @@ def _kinds(column: Column) -> list[dict[str, object]]:
     return [number, label] if column.labels else [number]
 
 
+def is_to_be_explained(contract: Contract, body: bytes) -> bool:
+    """Tell whether a body is a row that asks for an explanation; one that is wrong asks nothing."""
+    if EXPLAIN.encode() not in body:
+        return False
+    try:
+        return wishes(contract, body)[1]
+    except InvalidInput:
+        return False
+
+
 def wishes(contract: Contract, body: bytes) -> tuple[object, bool]:
     """Return the decoded row of a body without its wish, and whether it is to be explained.
 

@@ -20,7 +20,7 @@ from predictor.serving.decoding.tensors import answers
 from predictor.serving.engine import Doubt, Prediction
 from predictor.serving.rest import http
 from predictor.serving.rest.answers import explained
-from predictor.serving.rest.flat_row import explainable, row_schema, wishes
+from predictor.serving.rest.flat_row import explainable, is_to_be_explained, row_schema, wishes
 from predictor.serving.rest.numbers import json_list
 from predictor.serving.rest.page import PAGE, add_page
 from predictor.serving.rest.ui.what_if import add_what_if
@@ -209,10 +209,10 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
     )
     async def predict(request: Request) -> Response:
         received = await read(request)
-        asked, explained = wishes(contract, received.body)
+        explained = is_to_be_explained(contract, received.body)
         return await respond(
             received.size_bytes,
-            partial(service.rows.decoded, [asked]),
+            lambda: service.rows.decoded([wishes(contract, received.body)[0]]),
             _encode_one,
             explained=explained,
         )

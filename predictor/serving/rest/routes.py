@@ -69,6 +69,8 @@ def application(service: Service, settings: Settings, gate: Gate | None = None) 
         limit = settings.max_body_bytes
         headers = http.headers_of(scope, limit, route.content_types)
         service.check_room(http.declared_bytes(headers))
+        if route.explained:
+            service.check_room_to_explain()
         request = await http.read(receive, headers, limit)
         decode = partial(_decode, route, request, version)
         return await service.answer(request.size_bytes, decode, explained=route.explained)

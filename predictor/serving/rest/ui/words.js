@@ -183,7 +183,9 @@ export function typed(value) {
 /** Return the number that a text is, or the text: the server says what is wrong with it. */
 export function read(text) {
   const plain = language === "es" && !text.includes(".") ? text.replace(",", ".") : text;
-  return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(plain) ? Number(plain) : text;
+  const isNumber = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(plain);
+  // JSON has no word for what is too large.
+  return isNumber && Number.isFinite(Number(plain)) ? Number(plain) : text;
 }
 
 export function share(value, decimals = 0) {
