@@ -1,6 +1,7 @@
 """Files of this machine or of an object store, by fsspec; what is written appears as a whole."""
 
 import os
+import posixpath
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -51,6 +52,13 @@ class Place:
     def inside(self, name: str) -> "Place":
         """Return the place of a file in this folder."""
         return self.at(f"{self.path}/{name}")
+
+    def holds(self, other: "Place") -> bool:
+        """Whether another place is this one, or in it, however both are spelled or linked."""
+        if self.is_local != other.is_local or (not self.is_local and self.fs != other.fs):
+            return False
+        real = os.path.realpath if self.is_local else posixpath.normpath
+        return Path(real(other.path)).is_relative_to(real(self.path))
 
     def names(self) -> list[str]:
         """Return the names of what is in this folder now; none if there is no folder."""

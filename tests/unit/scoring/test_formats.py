@@ -153,6 +153,34 @@ def test_what_cannot_be_read_or_written_is_said(
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "sentence"),
+    [
+        ("in.csv", "in/./../in.csv", "is the input too"),
+        ("in.csv", "linked/in.csv", "is the input too"),
+        ("linked/in.csv", "in.csv", "is the input too"),
+        ("out.csv.rejected.csv", "out.csv", "out.csv.rejected.csv is written beside"),
+        ("out.csv.parts/in.csv", "linked/out.csv", "out.csv.parts is written beside"),
+        ("memory://bucket/in.csv", "memory://bucket/./in.csv", "is the input too"),
+    ],
+)
+def test_an_input_is_never_written_over_however_it_is_spelled(
+    tmp_path: Path, rows: Rows, score: Score, source: str, target: str, sentence: str
+) -> None:
+    import fsspec
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path)
+    (tmp_path / "out.csv.parts").mkdir()
+    kept = write(tmp_path / "kept.csv", rows[:5]).read_bytes()
+    named = [url if "://" in url else f"{tmp_path}/{url}" for url in (source, target)]
+    fs, path = fsspec.url_to_fs(named[0])
+    fs.pipe_file(path, kept)
+    with pytest.raises(ScoringError, match=sentence):
+        score(*named)
+    assert fs.cat_file(path) == kept
+
+
 def test_an_unknown_protocol_is_said(score: Score) -> None:
     with pytest.raises(ScoringError, match="Protocol not known: nowhere"):
         score("nowhere://in.csv", "out.csv")
