@@ -111,12 +111,12 @@ def _look(at: Place, kind: Kind, contract: Contract) -> tuple[File, pa.Schema]:
         file = File(at.name, int(info["size"]), stamp(info))
         if kind is Kind.PARQUET:
             return _look_at_parquet(at, file, contract)
-        head = at.span(0, HEAD_BYTES)
+        head = at.span(0, min(file.size, HEAD_BYTES))
         if kind is Kind.CSV:
             begin, names = _header(head, at.name)
         else:
             begin = len(BYTE_ORDER_MARK) if head.startswith(BYTE_ORDER_MARK) else 0
-            names = _keys(head[begin:], at.name, contract)
+            names = _keys(head[begin:], at.name, contract, is_cut=file.size > HEAD_BYTES)
     _check_names(names, contract, at.name)
     file = File(file.name, file.size, file.stamp, begin)
     return file, pa.schema([_text_field(name, contract) for name in names])
@@ -166,11 +166,11 @@ def _header(head: bytes, name: str) -> tuple[int, list[str]]:
     return len(line) + len(newline), names
 
 
-def _keys(head: bytes, name: str, contract: Contract) -> list[str]:
+def _keys(head: bytes, name: str, contract: Contract, *, is_cut: bool) -> list[str]:
     """Return the columns that a JSON Lines file shows at its begin, then those it may have."""
     lines = head.split(b"\n")
-    if len(lines) > 1:
-        lines.pop()  # which is cut, or empty
+    if is_cut and len(lines) > 1:
+        lines.pop()
     found: dict[str, None] = {}
     for line in lines:
         try:

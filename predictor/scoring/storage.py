@@ -81,8 +81,17 @@ class Place:
             return None
 
     def span(self, start: int, end: int) -> bytes:
-        """Return the file's bytes from `start` to `end`, fewer where it ends before."""
-        return bytes(self.fs.cat_file(self.path, start=start, end=end))
+        """Return the file's bytes from `start` to `end`, which it must have.
+
+        Raises ScoringError when there are others: not every server of HTTP knows of ranges.
+        """
+        found = bytes(self.fs.cat_file(self.path, start=start, end=end)) if end > start else b""
+        if len(found) != end - start:
+            asked = f"expected {end - start} bytes from byte {start}"
+            why = "has the file changed, or does its server not give parts of files?"
+            message = f"{self.name}: got {len(found)} bytes, {asked}: {why}"
+            raise ScoringError(message)
+        return found
 
     def open(self) -> IO[bytes]:
         """Return the file, open for reading."""

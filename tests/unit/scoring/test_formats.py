@@ -1,10 +1,12 @@
 """What is read, in whatever format, comes out with the answers, in whatever format."""
 
+import json
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from predictor import bundle, graph
 from predictor.contract import Contract
@@ -114,6 +116,26 @@ def test_objects_of_a_store_are_read_and_written(tmp_path: Path, rows: Rows, sco
     assert score("memory://bucket/in.csv", "memory://bucket/out.parquet") == Counts(len(rows), 0)
     assert store.cat_file("/bucket/out.parquet") == (tmp_path / "out.parquet").read_bytes()
     assert store.find("/bucket") == ["/bucket/in.csv", "/bucket/out.parquet"]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_server_that_gives_whole_files_instead_of_parts_is_said(
+    tmp_path: Path, rows: Rows, score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fsspec
+
+    store, really = fsspec.filesystem("memory"), MemoryFileSystem.cat_file
+    store.pipe_file("/whole/in.csv", write(tmp_path / "in.csv", rows).read_bytes())
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", lambda self, path, **_: really(self, path))
+    with pytest.raises(ScoringError, match=r"in\.csv: got \d+ bytes, expected 5000 bytes from byte"):
+        score("memory://whole/in.csv", tmp_path / "out.csv")
+
+
+def test_a_column_of_the_last_line_alone_is_seen(tmp_path: Path, rows: Rows, score: Score) -> None:
+    lines = [json.dumps(row) for row in (*rows[:2], rows[2] | {"late": 1})]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    assert score(tmp_path / "in.jsonl", tmp_path / "out.csv") == Counts(3, 0)
+    assert [row["late"] for row in read(tmp_path / "out.csv")] == ["", "", "1"]
 
 
 def test_a_header_without_rows_is_scored(tmp_path: Path, rows: Rows, score: Score) -> None:
