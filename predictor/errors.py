@@ -42,6 +42,10 @@ class ScoringError(PredictorError):
     """A file of rows cannot be read, scored or written; what is done of it is kept."""
 
 
+class StrictError(ScoringError):
+    """A row was refused where none may be."""
+
+
 class TrackingError(PredictorError):
     """A tracking server did not take what was logged to it."""
 

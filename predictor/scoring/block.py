@@ -34,6 +34,7 @@ class Job:
     folder: str
     version: str
     parts: str
+    fingerprint: str
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ def score(job: Job, block: Block) -> int:
 
     Raises ScoringError, naming the file.
     """
-    parts = Parts(job.parts)
+    parts = Parts(job.parts, job.fingerprint)
     with named(block.file):
         model = _loaded(job.folder, job.version)
         refused: list[Refusal] = []

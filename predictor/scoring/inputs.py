@@ -1,7 +1,7 @@
 """Finding the files that are to be scored, and what their columns are."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -111,12 +111,12 @@ def _look(at: Place, kind: Kind, contract: Contract) -> tuple[File, pa.Schema]:
         file = File(at.name, int(info["size"]), stamp(info))
         if kind is Kind.PARQUET:
             return _look_at_parquet(at, file, contract)
-        head = at.span(0, HEAD_BYTES)
+        head = at.span(0, min(file.size, HEAD_BYTES))
         if kind is Kind.CSV:
             begin, names = _header(head, at.name)
         else:
             begin = len(BYTE_ORDER_MARK) if head.startswith(BYTE_ORDER_MARK) else 0
-            names = _keys(head[begin:], at.name, contract)
+            names = _keys(head[begin:], at.name, contract, is_cut=file.size > HEAD_BYTES)
     _check_names(names, contract, at.name)
     file = File(file.name, file.size, file.stamp, begin)
     return file, pa.schema([_text_field(name, contract) for name in names])
@@ -124,7 +124,7 @@ def _look(at: Place, kind: Kind, contract: Contract) -> tuple[File, pa.Schema]:
 
 def _look_at_parquet(at: Place, file: File, contract: Contract) -> tuple[File, pa.Schema]:
     with at.open() as opened, pq.ParquetFile(opened) as parquet:
-        schema = parquet.schema_arrow.remove_metadata()
+        schema = pa.schema([_read_as(each) for each in parquet.schema_arrow])
         groups = [parquet.metadata.row_group(n).num_rows for n in range(parquet.num_row_groups)]
     _check_names(schema.names, contract, at.name)
     for name in schema.names:
@@ -134,6 +134,26 @@ def _look_at_parquet(at: Place, file: File, contract: Contract) -> tuple[File, p
             message = f"{at.name}: column {name} has the type {kind}, expected {wanted}"
             raise ScoringError(message)
     return File(file.name, file.size, file.stamp, groups=tuple(groups)), schema
+
+
+def _read_as(column: pa.Field) -> pa.Field:
+    """Return a column as it is read: not as a view, for which Arrow lacks functions."""
+    kind = column.type
+    if _is_string_view(kind):
+        return pa.field(column.name, pa.string())
+    if pa.types.is_binary_view(kind):
+        return pa.field(column.name, pa.binary())
+    if any(_is_string_view(each) or pa.types.is_binary_view(each) for each in within(kind)):
+        message = f"column {column.name!r} is of type {kind}: write it without views"
+        raise ScoringError(message)
+    return column.remove_metadata()
+
+
+def within(kind: pa.DataType) -> Iterator[pa.DataType]:
+    """Yield a type and all that it is made of."""
+    yield kind
+    for number in range(kind.num_fields):
+        yield from within(kind.field(number).type)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -166,11 +186,11 @@ def _header(head: bytes, name: str) -> tuple[int, list[str]]:
     return len(line) + len(newline), names
 
 
-def _keys(head: bytes, name: str, contract: Contract) -> list[str]:
+def _keys(head: bytes, name: str, contract: Contract, *, is_cut: bool) -> list[str]:
     """Return the columns that a JSON Lines file shows at its begin, then those it may have."""
     lines = head.split(b"\n")
-    if len(lines) > 1:
-        lines.pop()  # which is cut, or empty
+    if is_cut and len(lines) > 1:
+        lines.pop()
     found: dict[str, None] = {}
     for line in lines:
         try:

@@ -38,18 +38,18 @@ def lines_of(at: Place, block: Block) -> bytes:
             _check_length(at, block.end - block.start, start)
             return b""
         content = content[newline + 1 :]
-    return content + (_rest(at, block.end) if content and content[-1:] != b"\n" else b"")
+    return content + (_rest(at, block) if content and content[-1:] != b"\n" else b"")
 
 
-def _rest(at: Place, end: int) -> bytes:
-    """Return what is behind a place up to the end of its line."""
-    found = b""
+def _rest(at: Place, block: Block) -> bytes:
+    """Return what is behind a block up to the end of its last line."""
+    found, end = b"", block.end
     while b"\n" not in found:
-        more = at.span(end + len(found), end + len(found) + STEP_BYTES)
-        if not more:
+        if end == block.file_size:
             return found + b"\n"
-        found += more
-        _check_length(at, len(found), end)
+        start, end = end, min(end + STEP_BYTES, block.file_size)
+        found += at.span(start, end)
+        _check_length(at, len(found), block.end)
     return found[: found.index(b"\n") + 1]
 
 

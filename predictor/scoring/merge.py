@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from predictor.contract import WARNINGS
+from predictor.errors import ScoringError
 from predictor.scoring.block import Note
 from predictor.scoring.inputs import Kind, is_text
-from predictor.scoring.parts import Counts, Parts
+from predictor.scoring.parts import SUFFIX, Counts, Parts
 from predictor.scoring.plan import Block
-from predictor.scoring.storage import Place
+from predictor.scoring.storage import Place, place
 from predictor.scoring.writing import header
 
 REJECTED_SUFFIX = ".rejected.csv"
@@ -34,6 +35,20 @@ class Refused(NamedTuple):
     reason: str
 
 
+def require_apart(files: Iterable[str], output: Place) -> None:
+    """Refuse to read what is written or removed: the output, what is beside it, and the parts."""
+    beside = [output.at(output.path + suffix) for suffix in (REJECTED_SUFFIX, SUFFIX)]
+    for file in map(place, files):
+        if output.holds(file):
+            message = f"{output.name} is the input too: name another output"
+            raise ScoringError(message)
+        for each in beside:
+            if each.holds(file):
+                written = f"{each.name} is written beside {output.name}"
+                message = f"{written}, and {file.name} is an input: name another output"
+                raise ScoringError(message)
+
+
 def note_of(parts: Parts, block: Block) -> Note:
     """Return the note of a part; raises FileNotFoundError when it is not there."""
     return msgspec.json.decode(parts.note(block.number), type=Note)
@@ -46,8 +61,7 @@ def refusals(parts: Parts, blocks: Sequence[Block]) -> Iterator[tuple[Block, int
         rows = rows if block.file == file else 0
         file, note = block.file, note_of(parts, block)
         refused = [
-            Refused(file, rows + place + 1, column, reason)
-            for place, column, reason in note.refused
+            Refused(file, rows + at + 1, column, reason) for at, column, reason in note.refused
         ]
         yield block, note.rows, refused
         rows += note.rows

@@ -19,7 +19,8 @@ BLOCK_ROWS = 2**17
 class Block:
     """A part of a file: row groups from `start` to `end`, or the lines that begin in such bytes.
 
-    `size` is in rows or in bytes, as the progress is told; `begin` is where a text's rows begin.
+    `size` is in rows or in bytes, as the progress is told; `begin` is where a text's rows begin,
+    and `file_size` where they end.
     """
 
     number: int
@@ -28,6 +29,7 @@ class Block:
     end: int
     size: int
     begin: int = 0
+    file_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,4 +70,4 @@ def _groups(file: File) -> Iterator[Block]:
 def _ranges(file: File) -> Iterator[Block]:
     for start in range(file.begin, file.size, BLOCK_BYTES):
         end = min(start + BLOCK_BYTES, file.size)
-        yield Block(0, file.name, start, end, end - start, file.begin)
+        yield Block(0, file.name, start, end, end - start, file.begin, file.size)

@@ -60,7 +60,8 @@ def read(source: Source, contract: Contract, block: Block) -> Iterator[Chunk]:
             for batch in parquet.iter_batches(CHUNK_ROWS, groups, use_threads=False):
                 places = np.arange(first, first + len(batch))
                 first += len(batch)
-                yield ParquetChunk(places, pa.Table.from_batches([batch]), [])
+                table = pa.Table.from_batches([batch]).cast(source.schema)
+                yield ParquetChunk(places, table, [])
         return
     content, names = lines_of(at, block), source.schema.names
     if source.kind is Kind.CSV:

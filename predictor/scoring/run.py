@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from predictor import bundle, cpus, verify
-from predictor.errors import ScoringError
+from predictor.errors import ScoringError, StrictError
 from predictor.scoring import inputs, merge, writing
 from predictor.scoring.block import Job, score
 from predictor.scoring.inputs import Kind
@@ -86,8 +86,22 @@ def run(order: Order, begin: Begin, step: Step) -> Counts | None:
     """
     work = _prepared(order)
     found = _begun(order, work)
-    if found:
-        return found
+    if not found:
+        try:
+            found = _scored(order, work, begin, step)
+        except StrictError:
+            if not order.shard:  # the row will be mended, and the parts be of no use
+                work.parts.clear()
+            raise
+    if found and found.refused and order.is_strict:  # by one who was not strict
+        beside = f"{order.output}{merge.REJECTED_SUFFIX}"
+        message = f"{order.output} is there, but {found.refused} rows were refused: see {beside}"
+        raise ScoringError(message)
+    return found
+
+
+def _scored(order: Order, work: _Work, begin: Begin, step: Step) -> Counts | None:
+    """Score one's own blocks, and merge if all are there."""
     blocks, done = work.plan.blocks, work.parts.done()
     own = [block for block in blocks if _is_own(block, order.shard)]
     before = sum(block.size for block in own if block.number in done)
@@ -108,15 +122,14 @@ def _prepared(order: Order) -> _Work:
     verify.answers_of(order.bundle, model)
     contract, version = model.manifest.contract, model.manifest.version
     source, files = inputs.find(order.input, contract)
-    if output.name in {file.name for file in files}:
-        message = f"{order.output} is the input too: name another output"
-        raise ScoringError(message)
+    merge.require_apart([file.name for file in files], output)
     parts = output.at(output.path + SUFFIX).name
+    work = plan(source, files, version, kind)
     return _Work(
-        plan(source, files, version, kind),
-        Job(source, kind, str(order.bundle.absolute()), version, parts),
+        work,
+        Job(source, kind, str(order.bundle.absolute()), version, parts, work.fingerprint),
         writing.schema_of(source, kind, contract),
-        Parts(parts),
+        Parts(parts, work.fingerprint),
         output,
     )
 
@@ -124,10 +137,10 @@ def _prepared(order: Order) -> _Work:
 def _begun(order: Order, work: _Work) -> Counts | None:
     """Make the folder of the parts ready; return what other shards have come to, if they have."""
     with named(order.output):
-        found = work.parts.finished(work.plan.fingerprint) if order.shard else None
+        found = work.parts.finished() if order.shard else None
         if found and work.output.exists():
             return found
-        work.parts.open(work.plan.fingerprint)
+        work.parts.open()
         if not order.shard:
             work.parts.remove_unfinished()
     return None
@@ -142,15 +155,15 @@ def _ended(order: Order, work: _Work) -> Counts | None:
                 _require_none_refused(parts, plan.blocks)
             counts = merge.merge(parts, plan.blocks, work.output, work.job.output, work.schema)
             if order.shard:
-                parts.finish(plan.fingerprint, counts)
+                parts.finish(counts)
             else:
                 parts.clear()
             return counts
     except FileNotFoundError:
         # Another shard has merged meanwhile, and removed the parts, unless something is wrong.
-        if not parts.finished(plan.fingerprint):
+        if not parts.finished():
             raise
-    found = parts.finished(plan.fingerprint)
+    found = parts.finished()
     if found:
         parts.sweep()  # what was written after it had come to its end
     return found
@@ -182,14 +195,14 @@ def _require_none_refused(parts: Parts, blocks: tuple[Block, ...]) -> None:
                 file, row, column, reason = refused[0]
                 where = f"{file}: row {row}{f', column {column}' if column else ''}"
                 message = f"{where}: {reason}"
-                raise ScoringError(message)
+                raise StrictError(message)
     except FileNotFoundError:
         # The rows of another shard before it are not known yet, nor whether they are all right.
         block = blocks[-1]
         place, column, reason = merge.note_of(parts, block).refused[0]
         where = f"{block.file}: row {place + 1} of those from {block.start} to {block.end}"
         message = f"{where}{f', column {column}' if column else ''}: {reason}"
-        raise ScoringError(message) from None
+        raise StrictError(message) from None
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Files of this machine or of an object store, by fsspec; what is written appears as a whole."""
 
 import os
+import posixpath
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -52,6 +53,13 @@ class Place:
         """Return the place of a file in this folder."""
         return self.at(f"{self.path}/{name}")
 
+    def holds(self, other: "Place") -> bool:
+        """Whether another place is this one, or in it, however both are spelled or linked."""
+        if self.is_local != other.is_local or (not self.is_local and self.fs != other.fs):
+            return False
+        real = os.path.realpath if self.is_local else posixpath.normpath
+        return Path(real(other.path)).is_relative_to(real(self.path))
+
     def names(self) -> list[str]:
         """Return the names of what is in this folder now; none if there is no folder."""
         self.fs.invalidate_cache(self.path)
@@ -73,8 +81,17 @@ class Place:
             return None
 
     def span(self, start: int, end: int) -> bytes:
-        """Return the file's bytes from `start` to `end`, fewer where it ends before."""
-        return bytes(self.fs.cat_file(self.path, start=start, end=end))
+        """Return the file's bytes from `start` to `end`, which it must have.
+
+        Raises ScoringError when there are others: not every server of HTTP knows of ranges.
+        """
+        found = bytes(self.fs.cat_file(self.path, start=start, end=end)) if end > start else b""
+        if len(found) != end - start:
+            asked = f"expected {end - start} bytes from byte {start}"
+            why = "has the file changed, or does its server not give parts of files?"
+            message = f"{self.name}: got {len(found)} bytes, {asked}: {why}"
+            raise ScoringError(message)
+        return found
 
     def open(self) -> IO[bytes]:
         """Return the file, open for reading."""

@@ -55,7 +55,15 @@ def json_texts(column: pa.Array) -> pa.Array:
         return words.fill_null("null")
     if pa.types.is_list(kind):
         return _json_lists(column)
+    if is_in_nanoseconds(kind):
+        return _encoded(pc.replace_substring(pc.cast(column, pa.string()), " ", "T"))
     return _encoded(column)
+
+
+def is_in_nanoseconds(kind: pa.DataType) -> bool:
+    """Whether a time of this type is finer than Python has any."""
+    tests = (pa.types.is_timestamp, pa.types.is_time, pa.types.is_duration)
+    return any(test(kind) for test in tests) and kind.unit == "ns"
 
 
 def _json_numbers(column: pa.Array) -> pa.Array:

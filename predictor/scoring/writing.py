@@ -12,8 +12,8 @@ from predictor.contract import LOWER, UPPER, WARNINGS, Contract
 from predictor.errors import ScoringError
 from predictor.graph import Outputs
 from predictor.scoring.cells import Chunk, Encoded
-from predictor.scoring.inputs import Kind, Source
-from predictor.scoring.texts import csv_rows, joined, json_members
+from predictor.scoring.inputs import Kind, Source, within
+from predictor.scoring.texts import csv_rows, is_in_nanoseconds, joined, json_members
 
 # Of what is read once and then removed.
 PART_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -42,13 +42,30 @@ def schema_of(source: Source, output: Kind, contract: Contract) -> pa.Schema:
         if name in source.schema.names:
             message = f"the input has a column {name!r}, which is written too: rename it"
             raise ScoringError(message)
-    for each in source.schema if output is Kind.CSV else ():
-        if pa.types.is_nested(each.type) or pa.types.is_binary(each.type):
-            message = (
-                f"column {each.name!r} is of type {each.type}, which CSV has not: take Parquet"
-            )
+    has_words = WORDS.get(output, lambda _: True)
+    for each in source.schema:
+        if not has_words(each.type):
+            what = f"column {each.name!r} is of type {each.type}"
+            message = f"{what}, which {output.value} has not: take Parquet"
             raise ScoringError(message)
     return pa.schema([*source.schema, *answer_schema(contract)])
+
+
+def _has_csv(kind: pa.DataType) -> bool:
+    return not (pa.types.is_nested(kind) or any(test(kind) for test in BINARY))
+
+
+def _has_json(kind: pa.DataType) -> bool:
+    """Whether JSON has words for all values; Python, which finds most, has no nanoseconds."""
+    if pa.types.is_list(kind):
+        return _has_json(kind.value_type)
+    if pa.types.is_nested(kind):
+        return not any(is_in_nanoseconds(each) for each in within(kind))
+    return not (pa.types.is_duration(kind) and is_in_nanoseconds(kind))
+
+
+BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+WORDS = {Kind.CSV: _has_csv, Kind.JSONL: _has_json}
 
 
 def header(schema: pa.Schema) -> bytes:

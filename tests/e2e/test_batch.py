@@ -68,7 +68,8 @@ class Scoring:
     def parts(self) -> set[int]:
         """Return the numbers of the blocks that are there."""
         names = self.volume.names(f"{OUTPUT}.parts")
-        return {int(name.partition(".")[0]) for name in names if name.endswith(".json")}
+        found = [name.rpartition("-")[2] for name in names if name.endswith(".json")]
+        return {int(name.removesuffix(".json")) for name in found}
 
     def in_the_middle(self) -> list[Object]:
         """Return the pods of which a block is there, and two are not: time enough to kill them."""

@@ -1,10 +1,15 @@
 """What is read, in whatever format, comes out with the answers, in whatever format."""
 
+import json
+import re
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from predictor import bundle, graph
 from predictor.contract import Contract
@@ -116,12 +121,90 @@ def test_objects_of_a_store_are_read_and_written(tmp_path: Path, rows: Rows, sco
     assert store.find("/bucket") == ["/bucket/in.csv", "/bucket/out.parquet"]
 
 
+@pytest.mark.usefixtures("small_blocks")
+def test_a_server_that_gives_whole_files_instead_of_parts_is_said(
+    tmp_path: Path, rows: Rows, score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fsspec
+
+    store, really = fsspec.filesystem("memory"), MemoryFileSystem.cat_file
+    store.pipe_file("/whole/in.csv", write(tmp_path / "in.csv", rows).read_bytes())
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", lambda self, path, **_: really(self, path))
+    with pytest.raises(
+        ScoringError, match=r"in\.csv: got \d+ bytes, expected 5000 bytes from byte"
+    ):
+        score("memory://whole/in.csv", tmp_path / "out.csv")
+
+
+def test_a_column_of_the_last_line_alone_is_seen(tmp_path: Path, rows: Rows, score: Score) -> None:
+    lines = [json.dumps(row) for row in (*rows[:2], rows[2] | {"late": 1})]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    assert score(tmp_path / "in.jsonl", tmp_path / "out.csv") == Counts(3, 0)
+    assert [row["late"] for row in read(tmp_path / "out.csv")] == ["", "", "1"]
+
+
 def test_a_header_without_rows_is_scored(tmp_path: Path, rows: Rows, score: Score) -> None:
     source = tmp_path / "in.csv"
     source.write_text(",".join(rows[0]) + "\n")
     assert score(source, tmp_path / "out.csv") == Counts(0, 0)
     names = [*rows[0], *ANSWERS, "warnings"]
     assert (tmp_path / "out.csv").read_text() == ",".join(names) + "\n"
+
+
+TIME_NS = 1_577_934_245_678_901_234
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (pa.array(["a"] * 3, pa.string_view()), "a"),
+        (pa.array([TIME_NS] * 3, pa.timestamp("ns")), "2020-01-02T03:04:05.678901234"),
+        (pa.array([TIME_NS] * 3, pa.timestamp("ns", "UTC")), "2020-01-02T03:04:05.678901234Z"),
+        (pa.array([5] * 3, pa.time64("ns")), "00:00:00.000000005"),
+        (
+            pa.array([[TIME_NS]] * 3, pa.list_(pa.timestamp("ns"))),
+            ["2020-01-02T03:04:05.678901234"],
+        ),
+    ],
+    ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
+)
+def test_columns_of_other_types_are_gone_on_with(
+    tmp_path: Path, rows: Rows, score: Score, column: pa.Array, text: object
+) -> None:
+    table = pa.Table.from_pylist(rows[:3])
+    labels = table["load_type"].cast(pa.string_view())
+    table = table.set_column(table.column_names.index("load_type"), "load_type", labels)
+    pq.write_table(table.append_column("other", column), tmp_path / "in.parquet")
+    for suffix in (".jsonl", ".parquet") if isinstance(text, list) else SUFFIXES:
+        assert score(tmp_path / "in.parquet", tmp_path / f"out{suffix}") == Counts(3, 0)
+    assert [row["other"] for row in read(tmp_path / "out.jsonl")] == [text] * 3
+
+
+@pytest.mark.parametrize(
+    ("suffix", "column", "kind"),
+    [
+        (".csv", pa.array([b"a"], pa.large_binary()), "large_binary"),
+        (".csv", pa.array([b"a"], pa.binary(1)), "fixed_size_binary[1]"),
+        (".csv", pa.array([b"a"], pa.binary_view()), "binary"),
+        (".csv", pa.array([[1]]), "list<element: int64>"),
+        (".jsonl", pa.array([5], pa.duration("ns")), "duration[ns]"),
+        (
+            ".jsonl",
+            pa.array([{"at": TIME_NS}], pa.struct([("at", pa.timestamp("ns"))])),
+            "struct<at: timestamp[ns]>",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_column_that_a_format_has_not_is_said_at_once(
+    tmp_path: Path, rows: Rows, score: Score, suffix: str, column: pa.Array, kind: str
+) -> None:
+    table = pa.Table.from_pylist(rows[:1]).append_column("other", column)
+    pq.write_table(table, tmp_path / "in.parquet")
+    with pytest.raises(ScoringError, match=f"column 'other' is of type {re.escape(kind)}, which"):
+        score(tmp_path / "in.parquet", tmp_path / f"out{suffix}")
+    assert not (tmp_path / f"out{suffix}.parts").exists()
+    assert score(tmp_path / "in.parquet", tmp_path / "out.parquet") == Counts(1, 0)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +234,34 @@ def test_what_cannot_be_read_or_written_is_said(
         score(tmp_path / source, tmp_path / target)
     assert sentence in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "sentence"),
+    [
+        ("in.csv", "in/./../in.csv", "is the input too"),
+        ("in.csv", "linked/in.csv", "is the input too"),
+        ("linked/in.csv", "in.csv", "is the input too"),
+        ("out.csv.rejected.csv", "out.csv", "out.csv.rejected.csv is written beside"),
+        ("out.csv.parts/in.csv", "linked/out.csv", "out.csv.parts is written beside"),
+        ("memory://bucket/in.csv", "memory://bucket/./in.csv", "is the input too"),
+    ],
+)
+def test_an_input_is_never_written_over_however_it_is_spelled(
+    tmp_path: Path, rows: Rows, score: Score, source: str, target: str, sentence: str
+) -> None:
+    import fsspec
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path)
+    (tmp_path / "out.csv.parts").mkdir()
+    kept = write(tmp_path / "kept.csv", rows[:5]).read_bytes()
+    named = [url if "://" in url else f"{tmp_path}/{url}" for url in (source, target)]
+    fs, path = fsspec.url_to_fs(named[0])
+    fs.pipe_file(path, kept)
+    with pytest.raises(ScoringError, match=sentence):
+        score(*named)
+    assert fs.cat_file(path) == kept
 
 
 def test_an_unknown_protocol_is_said(score: Score) -> None:

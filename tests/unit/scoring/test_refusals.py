@@ -75,6 +75,16 @@ def test_strict_ends_at_the_first_bad_row(
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_a_file_that_was_mended_after_strict_refused_it_is_scored(
+    tmp_path: Path, rows: Rows, with_bad: Rows, score: Score
+) -> None:
+    source = write(tmp_path / "in.csv", with_bad)
+    with pytest.raises(ScoringError, match="row 4, column nsm"):
+        score(source, tmp_path / "out.csv", is_strict=True)
+    write(source, rows)
+    assert score(source, tmp_path / "out.csv", is_strict=True) == Counts(600, 0)
+
+
 def test_rows_of_a_wrong_form_are_bad_rows(tmp_path: Path, rows: Rows, score: Score) -> None:
     source, names = write(tmp_path / "in.csv", rows[:3]), ", ".join(rows[0])
     lines = source.read_text().splitlines()

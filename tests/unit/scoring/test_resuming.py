@@ -142,12 +142,29 @@ def test_parts_of_other_work_are_not_gone_on_with(
         score(begun, target, **others)
 
 
+@pytest.mark.parametrize("name", ["photo.jpg", "00000001.part", "notes.tmp"])
+def test_files_of_others_in_the_folder_of_the_parts_stay(
+    tmp_path: Path, rows: Rows, score: Score, name: str
+) -> None:
+    source, folder = write(tmp_path / "in.csv", rows), tmp_path / "out.csv.parts"
+    folder.mkdir()
+    (folder / name).write_text("precious")
+    with pytest.raises(ScoringError, match=f"holds {name}, which is no part of an output: move"):
+        score(source, tmp_path / "out.csv")
+    (folder / name).unlink()
+    score(source, tmp_path / "out.csv", shard=run.Shard(0, 1))
+    (folder / name).write_text("precious")
+    (tmp_path / "out.csv").unlink()
+    assert score(source, tmp_path / "out.csv") == Counts(600, 0)
+    assert [path.read_text() for path in folder.iterdir()] == ["precious"]
+
+
 def test_an_output_is_not_touched_before_the_new_one_is_whole(
     tmp_path: Path, begun: Path, score: Score
 ) -> None:
     (tmp_path / "out.csv").write_text("old")
-    (tmp_path / "out.csv.parts" / "00000001.part").unlink()
-    with pytest.raises(ScoringError, match=r"00000001\.part: No such file"):
+    next((tmp_path / "out.csv.parts").glob("*-00000001.part")).unlink()
+    with pytest.raises(ScoringError, match=r"-00000001\.part: No such file"):
         score(begun, tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == "old"
 

@@ -9,7 +9,7 @@ import pytest
 
 from predictor.errors import ScoringError
 from predictor.scoring import merge, run
-from predictor.scoring.parts import Counts
+from predictor.scoring.parts import Counts, Parts
 from predictor.scoring.run import Shard
 from tests.unit.scoring.conftest import Rows, Score, write
 from tests.unit.scoring.test_resuming import SECONDS, command
@@ -94,6 +94,31 @@ def test_other_rows_begin_anew_after_the_end(
     write(source, rows[:200])
     assert score(source, target, shard=Shard(0, 2)) is None
     assert score(source, target, shard=Shard(1, 2)) == Counts(200, 0)
+
+
+def test_one_that_stalls_at_the_beginning_of_new_work_takes_no_parts_of_others(
+    tmp_path: Path, source: Path, rows: Rows, score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, really = tmp_path / "out.csv", Parts._restart
+    score(source, target, shard=Shard(0, 1))
+    write(source, rows[:200])
+
+    def stalled(*arguments: object) -> None:
+        monkeypatch.setattr(Parts, "_restart", really)
+        assert score(source, target, shard=Shard(0, 2)) is None
+        really(*arguments)  # type: ignore[arg-type] # as they came
+
+    monkeypatch.setattr(Parts, "_restart", stalled)
+    assert score(source, target, shard=Shard(1, 2)) == Counts(200, 0)
+
+
+def test_a_strict_one_fails_where_the_others_have_refused_rows(
+    tmp_path: Path, source: Path, score: Score
+) -> None:
+    target = tmp_path / "out.csv"
+    score(source, target, shard=Shard(0, 1))
+    with pytest.raises(ScoringError, match=r"7 rows were refused: see .*out\.csv\.rejected\.csv"):
+        score(source, target, shard=Shard(0, 1), is_strict=True)
 
 
 def test_a_strict_shard_names_a_bad_row_of_its_own(
