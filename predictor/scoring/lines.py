@@ -1,5 +1,6 @@
 """Reading the lines that begin in a range of a text file's bytes: CSV and JSON Lines."""
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -114,12 +115,28 @@ def csv_chunk(content: bytes, names: list[str], name: str) -> CsvChunk:
         refused.append(Refusal(row.number - 1, "", reason))
         return "skip"
 
-    table = _parsed(content, names, refuse) if lines else _no_rows(names)
+    try:
+        table = _parsed(content, names, refuse) if lines else _no_rows(names)
+    except pa.ArrowInvalid:
+        _require_utf8(lines, names, name)
+        raise
     places = np.delete(np.arange(len(lines)), [each.place for each in refused])
     if len(places) != len(table):
         message = f"{name}: {len(lines)} lines are {len(table)} rows; is a line's end in a value?"
         raise ScoringError(message)
     return CsvChunk(places, refused, table, lines)
+
+
+def _require_utf8(lines: list[bytes], names: list[str], name: str) -> None:
+    for line in lines:
+        try:
+            line.decode()
+        except UnicodeDecodeError as error:
+            text = line.decode(errors="replace")
+            cells = zip(names, next(csv.reader([text])), strict=False)
+            column = next((each for each, cell in cells if "\ufffd" in cell), names[-1])
+            message = f"{name}: column {column} is not UTF-8 in the line {quote(text)}"
+            raise ScoringError(message) from error
 
 
 def _parsed(content: bytes, names: list[str], refuse: Any) -> pa.Table:  # noqa: ANN401

@@ -5,8 +5,11 @@ does no harm to the next. A part is there when its note is, which is written las
 one again writes the same bytes.
 """
 
+import fcntl
+import os
 import re
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import IO, NamedTuple
 
 import msgspec
@@ -121,7 +124,7 @@ class Parts:
     def sweep(self) -> None:
         """Remove all of the plan but the word that the output is there."""
         self._remove(self.fingerprint)
-        self.remove_unfinished()
+        self._remove_unfinished()
         plan = self.folder.inside(PLAN)
         if plan.read() == self.fingerprint.encode():
             plan.remove()
@@ -134,7 +137,30 @@ class Parts:
         with suppress(OSError):  # an object store has no folders
             self.folder.fs.rmdir(self.folder.path)
 
-    def remove_unfinished(self) -> None:
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other runs without shards out, where that can be, and remove what a killed one left.
+
+        Raises ScoringError when there is another. The lock ends with the process, however it ends.
+        """
+        with ExitStack() as stack:
+            if self.folder.is_local:
+                descriptor = os.open(self.folder.path, os.O_RDONLY)
+                stack.callback(os.close, descriptor)
+                self._lock(descriptor)
+            self._remove_unfinished()
+            yield
+
+    def _lock(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"{self.folder.name} is in use: another run writes the same output"
+            raise ScoringError(message) from error
+        except OSError:  # a file system without locks
+            return
+
+    def _remove_unfinished(self) -> None:
         """Remove what a process left that was killed while it wrote; another that writes fails."""
         for name in self.folder.names():
             if TEMPORARY.fullmatch(name):

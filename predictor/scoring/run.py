@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -88,7 +88,8 @@ def run(order: Order, begin: Begin, step: Step) -> Counts | None:
     found = _begun(order, work)
     if not found:
         try:
-            found = _scored(order, work, begin, step)
+            with nullcontext() if order.shard else work.parts.alone():
+                found = _scored(order, work, begin, step)
         except StrictError:
             if not order.shard:  # the row will be mended, and the parts be of no use
                 work.parts.clear()
@@ -141,8 +142,6 @@ def _begun(order: Order, work: _Work) -> Counts | None:
         if found and work.output.exists():
             return found
         work.parts.open()
-        if not order.shard:
-            work.parts.remove_unfinished()
     return None
 
 

@@ -121,6 +121,16 @@ def test_a_quote_that_goes_on_in_the_next_line_is_said(
         score(source, tmp_path / "out.csv")
 
 
+def test_a_byte_that_is_not_utf8_is_said_with_its_column(
+    tmp_path: Path, rows: Rows, score: Score
+) -> None:
+    source = write(tmp_path / "in.csv", [rows[1], rows[2] | {"note": "Z\u00fcrich"}])
+    source.write_bytes(source.read_text().encode("latin-1"))
+    with pytest.raises(ScoringError) as raised:
+        score(source, tmp_path / "out.csv")
+    assert str(raised.value).startswith(f"{source}: column note is not UTF-8 in the line ")
+
+
 def test_a_missing_column_is_said_at_once(tmp_path: Path, rows: Rows, score: Score) -> None:
     for suffix in (".csv", ".jsonl", ".parquet"):
         without = [{n: v for n, v in row.items() if n != "nsm"} for row in rows[:5]]

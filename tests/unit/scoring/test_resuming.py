@@ -12,7 +12,7 @@ import pytest
 from predictor import bundle
 from predictor.errors import ScoringError
 from predictor.scoring import block, run
-from predictor.scoring.parts import Counts
+from predictor.scoring.parts import Counts, Parts
 from predictor.scoring.plan import Block
 from predictor.training.pipeline import Trained
 from tests.bundles import another_version
@@ -157,6 +157,18 @@ def test_files_of_others_in_the_folder_of_the_parts_stay(
     (tmp_path / "out.csv").unlink()
     assert score(source, tmp_path / "out.csv") == Counts(600, 0)
     assert [path.read_text() for path in folder.iterdir()] == ["precious"]
+
+
+def test_a_second_run_of_the_same_output_is_told_of_the_first(
+    tmp_path: Path, begun: Path, score: Score
+) -> None:
+    target = tmp_path / "out.csv"
+    with (
+        Parts(f"{target}.parts", "").alone(),
+        pytest.raises(ScoringError, match=r"out\.csv\.parts is in use: another run writes"),
+    ):
+        score(begun, target)
+    assert score(begun, target) == Counts(600, 0)
 
 
 def test_an_output_is_not_touched_before_the_new_one_is_whole(
