@@ -140,6 +140,6 @@ def null_row(subject: Subject) -> Request:
 @case("v1.explain", "MUST", TENSORFLOW)
 def explain(subject: Subject) -> None:
     """The explain API is optional; where it is not, in case of error, is `{"error": string}`."""
-    answer = subject.send(posted(f"{subject.v1_path()}:explain", {"instances": subject.instances}))
+    answer = subject.send(posted(f"{subject.v1_path()}:explain", {}))
     if answer.status != 200:
         refused(answer)

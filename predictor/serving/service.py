@@ -99,6 +99,11 @@ class Service:
         if self._explained.backlog.is_full:
             raise Overloaded(Lack.QUEUE)
 
+    @property
+    def explains(self) -> bool:
+        """Whether predictions are explained."""
+        return self._explains and self.engine.explainer is not None
+
     def check_explains(self) -> None:
         """Raise NoExplanation when predictions are not explained."""
         if not self._explains:

@@ -102,7 +102,8 @@ class Fire:
         self.wait_until_all_go_on()
         lost = [c.tally.failed - n for c, n in zip(self.clients, failed, strict=True)]
         assert all(n <= most for n, most in zip(lost, allowed, strict=False)), (lost, allowed)
-        assert sum(lost[CLIENTS:]) <= 2 * calls, (lost, calls)
+        # One may have come to the worker after its connections were looked at.
+        assert sum(lost[CLIENTS:]) <= 2 * (calls + 1), (lost, calls)
         return seconds, sum(lost)
 
 

@@ -182,6 +182,7 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
     contract, example = manifest.contract, manifest.golden.rows[0]
     row = row_schema(contract)
     rows = {"type": "array", "items": row, "minItems": 1, "maxItems": settings.max_rows}
+    asked = explainable(row, contract) if service.explains else row
     one, many = _answers(contract)
 
     async def read(request: Request) -> http.Request:
@@ -204,7 +205,7 @@ def _add_predictions(app: FastAPI, service: Service, settings: Settings) -> None
         PREDICT,
         response_model=one,
         response_model_exclude_unset=True,
-        openapi_extra=_body(explainable(row, contract), example),
+        openapi_extra=_body(asked, example),
         responses=ERRORS | NOT_EXPLAINED,
     )
     async def predict(request: Request) -> Response:

@@ -125,7 +125,8 @@ def test_openapi_describes_this_models_row(service: Service) -> None:
     assert document["info"]["version"] == "abababababab"
     assert {"/predict", "/predict/batch", "/health", "/health/ready"} <= set(document["paths"])
     body = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
-    assert list(body["schema"]["properties"]) == COLUMNS
+    asked = list(body["schema"]["properties"])
+    assert [name for name in asked if name != "explain"] == COLUMNS  # which is a wish
 
 
 def test_no_file_is_missing_and_the_bundle_is_the_one_that_was_generated() -> None:
