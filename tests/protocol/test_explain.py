@@ -118,6 +118,7 @@ def test_it_can_be_switched_off(bundle_folder: Path, row: Row) -> None:
             assert answer.status_code == 404
             assert "its setting EXPLAIN is false" in answer.json()["error"]
         assert client.post("/predict", json=row | {"explain": False}).status_code == 200
+        assert '"explain"' not in client.get("/openapi.json").text
 
 
 def test_a_bundle_of_before_predicts_and_explains_nothing(
