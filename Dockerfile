@@ -30,17 +30,18 @@ RUN python3 -m pip --python /opt/venv/bin/python install --no-cache-dir --no-com
     && /opt/venv/bin/python -c "import cryptography.x509, grpc, httptools, numpy, onnxruntime, uvloop" \
     && python3 -m compileall -q -j 0 /opt/venv/lib
 
-# Scoring's libraries. STORE names fsspec's driver of the object store that files are in: s3fs, gcsfs or
-# adlfs. It is not locked, for each brings its cloud's own library.
+# Scoring's libraries. STORE names fsspec's driver of the object store that files are in: s3fs, which is locked,
+# or another such as gcsfs or adlfs, which is not.
 FROM ${BASE_IMAGE} AS batch-libraries
 ARG STORE=""
 RUN python3 -m venv --without-pip /opt/venv
-COPY requirements/score.txt /src/requirements/
+COPY requirements/score.txt requirements/s3fs.txt /src/requirements/
 RUN python3 -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
     --require-hashes --requirement /src/requirements/score.txt \
-    && echo "${STORE}" >/src/requirements/store.txt \
+    && store="/src/requirements/${STORE}.txt" \
+    && if [ ! -f "${store}" ]; then echo "${STORE}" >"${store}"; fi \
     && python3 -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
-    --requirement /src/requirements/store.txt \
+    --requirement "${store}" \
     && python3 -m compileall -q -j 0 /opt/venv/lib
 
 # What a Job runs: `docker build --target batch`. It serves nothing, as the server scores no files, so

@@ -17,12 +17,14 @@ BIN = $(VENV)/bin
 SCAN = .scan-envs
 PREFECT = .prefect-env
 STACK = .stack
+STORE = .store
+VERSITYGW = github.com/versity/versitygw/cmd/versitygw@v1.8.0
 DOCS = .docs-env
 named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an image that Docker has, \
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test closed-loop stack-test teams-test scan secrets e2e stack verify dashboards \
+.PHONY: help run test format fuzz chart-test closed-loop stack-test store-test teams-test scan secrets e2e stack verify dashboards \
 	dashboard-images ui-image manifests benchmark scoring-benchmark metering soak under-fire model-card proto schema lock wheel image \
 	batch-image image-test image-size sbom docs docs-test docs-serve clean
 
@@ -65,6 +67,9 @@ closed-loop: $(VENV)/.dev $(PREFECT)/.ready ## Test retraining, with servers of 
 
 stack-test: $(VENV)/.dev $(PREFECT)/.ready ## Test compose.yaml, and `make stack` with its servers; needs Go and Prometheus
 	$(BIN)/pytest tests/stack --prefect $(PREFECT)/bin/prefect
+
+store-test: $(VENV)/.dev $(STORE)/versitygw ## Test scoring files of an object store, with a server of S3; needs Go
+	$(BIN)/pytest tests/store --versitygw $(STORE)/versitygw
 
 # checkov's environment comes after the other, for it has a detect-secrets of its own.
 teams-test: $(VENV)/.dev ## Test what is generated for three teams, installed as its README says
@@ -156,7 +161,7 @@ docs-serve: docs ## Show the site on http://127.0.0.1:8000
 	$(PYTHON) -m http.server --bind 127.0.0.1 --directory site 8000
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) $(STACK) $(DOCS) site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) $(STACK) $(STORE) $(DOCS) site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Two steps, so that `make run` installs no more than it takes. The lock files agree with each other.
 $(VENV)/.run: requirements/train.txt pyproject.toml
@@ -186,6 +191,9 @@ $(PREFECT)/.ready: requirements/prefect-server.txt
 	test -d $(PREFECT) || $(PYTHON) -m venv $(PREFECT)
 	$(PREFECT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
+
+$(STORE)/versitygw:
+	GOBIN=$(abspath $(STORE)) go install $(VERSITYGW)
 
 $(DOCS)/.ready: requirements/docs.txt
 	test -d $(DOCS) || $(PYTHON) -m venv $(DOCS)

@@ -34,6 +34,7 @@ ROW: Row = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="the long form of tests that have one")
     parser.addoption("--prefect", help="the command of a Prefect that can be a server")
+    parser.addoption("--versitygw", help="the program of a server of S3")
 
 
 @pytest.fixture(scope="session")

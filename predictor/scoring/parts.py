@@ -67,7 +67,7 @@ class Parts:
         if ended:
             self._restart(ended)
         if found != self.fingerprint.encode():
-            self.folder.fs.makedirs(self.folder.path, exist_ok=True)
+            self.folder.make()
             with plan.written(self.folder) as file:
                 file.write(self.fingerprint.encode())
 

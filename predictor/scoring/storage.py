@@ -1,5 +1,6 @@
 """Files of this machine or of an object store, by fsspec; what is written appears as a whole."""
 
+import errno
 import os
 import posixpath
 import tempfile
@@ -67,6 +68,22 @@ class Place:
             return sorted(found.rpartition("/")[2] for found in self.fs.ls(self.path, detail=False))
         except FileNotFoundError:
             return []
+
+    def make(self) -> None:
+        """Make the folder, where there are folders; raises ScoringError where there is no bucket.
+
+        What would be made above it may be a bucket, for one whose name is misspelled.
+        """
+        if self.is_local:
+            Path(self.path).mkdir(parents=True, exist_ok=True)
+            return
+        try:
+            self.fs.mkdir(self.path, create_parents=False)
+        except FileExistsError:
+            pass
+        except FileNotFoundError as error:
+            message = f"{self.name}: the bucket or folder that it would be in is not there"
+            raise ScoringError(message) from error
 
     def exists(self) -> bool:
         """Whether there is something now."""
@@ -166,6 +183,7 @@ def named(what: str) -> Iterator[None]:
 
 
 def one_line(error: Exception) -> str:
-    """Return an error's words on one line."""
-    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    """Return an error's words on one line; of a missing file fsspec says but its name."""
+    missing = os.strerror(errno.ENOENT) if isinstance(error, FileNotFoundError) else ""
+    words = getattr(error, "strerror", None) or missing or str(error) or type(error).__name__
     return " ".join(words.split())

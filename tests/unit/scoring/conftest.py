@@ -19,8 +19,7 @@ Rows = list[dict[str, Any]]
 Score = Callable[..., Counts | None]
 
 
-@pytest.fixture(scope="session")
-def rows(month: Dataset, contract: Contract) -> Rows:
+def jittered(month: Dataset, contract: Contract) -> Rows:
     """Return rows as a file may have them: jittered, with an id and a note that only a text is."""
     generator = np.random.default_rng(3)
     columns = month.columns[:600].copy()
@@ -34,6 +33,12 @@ def rows(month: Dataset, contract: Contract) -> Rows:
         | {"id": number, "note": f'a "{number}", b' if number % 7 == 0 else "é"}
         for number, row in enumerate(columns.tolist())
     ]
+
+
+@pytest.fixture(scope="session")
+def rows(month: Dataset, contract: Contract) -> Rows:
+    """Return jittered rows."""
+    return jittered(month, contract)
 
 
 @pytest.fixture
