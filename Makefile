@@ -105,8 +105,8 @@ benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the serv
 	$(BIN)/python -m benchmarks.serving --bundle $(BUNDLE) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.beside --bundle $(BUNDLE)
 
-scoring-benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure scoring files beside the graph alone
-	$(BIN)/python -m benchmarks.scoring --bundle $(BUNDLE) --rounds $(ROUNDS)
+scoring-benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json $(STORE)/versitygw ## Measure scoring files beside the graph alone; needs Go
+	$(BIN)/python -m benchmarks.scoring --bundle $(BUNDLE) --rounds $(ROUNDS) --versitygw $(STORE)/versitygw
 
 metering: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure what measuring costs a request; needs wrk
 	$(BIN)/python -m benchmarks.metering --bundle $(BUNDLE)

@@ -8,17 +8,22 @@ no column repeats. Each round runs, in turn and with as many threads or processe
   second; *CPU* is the processor time of all its processes for a row, which other load on the
   machine changes less; memory is the greatest sum of the resident sets of all its processes, where
   pages that are shared count in each.
+- S3: the same with input and output in a store, of which a server runs on this machine; what that
+  uses of the CPUs is not counted.
 """
 
 import argparse
+import os
 import resource
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -28,7 +33,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from benchmarks.processes import megabytes
+from benchmarks.processes import free_ports, megabytes, started, wait
 from predictor import bundle, cpus, graph
 from predictor.contract import Contract
 from predictor.training import dataset
@@ -38,7 +43,10 @@ GROUP_ROWS = 2**20
 # Texts are scored of fewer rows, and the graph alone is run over no more.
 TEXT_SHARE = 10
 POLL_SECONDS = 0.1
-WAYS = (("parquet", "parquet"), ("csv", "csv"), ("jsonl", "jsonl"))
+BUCKET = "plant"
+
+# Seconds, those of the CPUs, and megabytes.
+Measured = tuple[float, float, float]
 
 
 def main() -> None:
@@ -47,6 +55,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=Path("bundle"))
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--versitygw", type=Path, help="the program of a server of S3")
     options = parser.parse_args()
     served = bundle.read(options.bundle)
     workers = cpus.count(cpus.limit())
@@ -55,23 +64,35 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         files = dict(_files(folder, served.manifest.contract, options.rows))
-        rates: dict[str, list[tuple[float, ...]]] = {}
+        measured: dict[str, list[tuple[float, ...]]] = {}
         for _ in range(options.rounds):
-            rows = options.rows // TEXT_SHARE
-            seconds, cpu = _alone(served, workers, rows)
-            alone = rows / seconds
-            rates.setdefault("alone", []).append((alone, 1.0, cpu / rows * 1e6, seconds, 0.0))
-            for source, target in WAYS:
-                output = folder / f"out.{target}"
-                seconds, cpu, memory = _scored(files[source], output, options.bundle)
-                output.unlink()
-                rows = options.rows if source == "parquet" else options.rows // TEXT_SHARE
+            alone = 0.0
+            for way, rows, (seconds, cpu, memory) in _round(options, served, files, workers):
                 rate = rows / seconds
-                found = (rate, rate / alone, cpu / rows * 1e6, seconds, memory)
-                rates.setdefault(f"{source} to {target}", []).append(found)
-    for way, rounds in rates.items():
+                alone = alone or rate
+                row = (rate, rate / alone, cpu / rows * 1e6, seconds, memory)
+                measured.setdefault(way, []).append(row)
+    for way, rounds in measured.items():
         rate, ratio, cpu, seconds, memory = map(statistics.median, zip(*rounds, strict=True))
         print(f"{way:<20}{rate:>10,.0f}{ratio:>9.2f}{cpu:>9.2f}{seconds:>9.1f}{memory:>7.0f}")
+
+
+def _round(
+    options: argparse.Namespace, served: bundle.Bundle, files: Mapping[str, Path], workers: int
+) -> Iterator[tuple[str, int, Measured]]:
+    """Yield the ways one after the other, the graph alone first: rows, and what they took."""
+    few = options.rows // TEXT_SHARE
+    yield "alone", few, _alone(served, workers, few)
+    for kind, file in files.items():
+        output = file.with_stem("out")
+        rows = options.rows if kind == "parquet" else few
+        yield kind, rows, _scored(file, output, options.bundle)
+        output.unlink()
+    if options.versitygw:
+        with _store(options.versitygw, files["parquet"]) as variables:
+            source, target = (f"s3://{BUCKET}/{name}.parquet" for name in ("in", "out"))
+            found = _scored(source, target, options.bundle, variables)
+        yield "parquet, S3", options.rows, found
 
 
 def _matrix(contract: Contract, first: int, rows: int) -> NDArray[np.float64]:
@@ -115,8 +136,8 @@ def _table(found: NDArray[np.float64], contract: Contract, schema: pa.Schema) ->
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _alone(served: bundle.Bundle, workers: int, rows: int) -> tuple[float, float]:
-    """Return the seconds of the graph's runs and of nothing else, and those of the CPUs."""
+def _alone(served: bundle.Bundle, workers: int, rows: int) -> Measured:
+    """Return what the graph's runs take, and nothing else; their memory is not looked at."""
     session, contract = graph.load(served.model), served.manifest.contract
     matrix = _matrix(contract, 0, rows)
     started, used = time.perf_counter(), time.process_time()
@@ -124,21 +145,46 @@ def _alone(served: bundle.Bundle, workers: int, rows: int) -> tuple[float, float
         pieces = (matrix[start : start + SLICE_ROWS] for start in range(0, rows, SLICE_ROWS))
         for outputs in threads.map(lambda piece: graph.predict(session, contract, piece), pieces):
             assert np.isfinite(outputs.values).all()  # noqa: S101 - it did predict
-    return time.perf_counter() - started, time.process_time() - used
+    return time.perf_counter() - started, time.process_time() - used, 0.0
 
 
-def _scored(source: Path, target: Path, folder: Path) -> tuple[float, float, float]:
-    """Run the command; return the seconds that it took, those of the CPUs, and its megabytes."""
+def _scored(
+    source: object, target: object, folder: Path, variables: Mapping[str, str] | None = None
+) -> Measured:
+    """Run the command; return what it took."""
     command = [sys.executable, "-m", "predictor", "score", str(source), str(target)]
     command += ["--bundle", str(folder)]
-    started, used, most = time.perf_counter(), _cpu_seconds(), 0.0
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    environment = os.environ | (variables or {})
+    begun, used, most = time.perf_counter(), _cpu_seconds(), 0.0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
         while process.poll() is None:
             most = max(most, _megabytes(process.pid))
             time.sleep(POLL_SECONDS)
     if process.returncode:
         sys.exit(f"scoring {source} ended with {process.returncode}")
-    return time.perf_counter() - started, _cpu_seconds() - used, most
+    return time.perf_counter() - begun, _cpu_seconds() - used, most
+
+
+@contextmanager
+def _store(program: Path, source: Path) -> Iterator[dict[str, str]]:
+    """Run a server of S3 that has a file; yield the variables that tell of it."""
+    [port] = free_ports(1)
+    key, secret, objects = "benchmark", "of-scoring", source.parent / "objects"
+    (objects / BUCKET).mkdir(parents=True, exist_ok=True)
+    found = objects / BUCKET / source.name
+    if not found.exists():
+        found.hardlink_to(source)
+    command = [str(program.absolute()), "--quiet", "--port", f"127.0.0.1:{port}"]
+    root = {"ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}
+    log = source.with_suffix(".log")
+    with started([*command, "posix", str(objects)], root, source.parent, log) as process:
+        wait(process, log, lambda: socket.create_connection(("127.0.0.1", port)).close())
+        yield {
+            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
 
 
 def _cpu_seconds() -> float:

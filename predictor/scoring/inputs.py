@@ -123,7 +123,7 @@ def _look(at: Place, kind: Kind, contract: Contract) -> tuple[File, pa.Schema]:
 
 
 def _look_at_parquet(at: Place, file: File, contract: Contract) -> tuple[File, pa.Schema]:
-    with at.open() as opened, pq.ParquetFile(opened) as parquet:
+    with at.open_anywhere() as opened, pq.ParquetFile(opened) as parquet:
         schema = pa.schema([_read_as(each) for each in parquet.schema_arrow])
         groups = [parquet.metadata.row_group(n).num_rows for n in range(parquet.num_row_groups)]
     _check_names(schema.names, contract, at.name)

@@ -55,7 +55,8 @@ def read(source: Source, contract: Contract, block: Block) -> Iterator[Chunk]:
     at = place(block.file)
     if source.kind is Kind.PARQUET:
         groups = list(range(block.start, block.end))
-        with at.open() as opened, pq.ParquetFile(opened) as parquet:
+        far = not at.is_local  # then what a group holds is asked for in few pieces
+        with at.open_anywhere() as opened, pq.ParquetFile(opened, pre_buffer=far) as parquet:
             first = 0
             for batch in parquet.iter_batches(CHUNK_ROWS, groups, use_threads=False):
                 places = np.arange(first, first + len(batch))

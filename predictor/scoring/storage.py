@@ -23,6 +23,12 @@ STAMPS = (
     *("mtime", "LastModified", "last_modified", "updated", "created"),
 )
 
+# What an object store is asked for at once, when a file is read from its beginning to its end.
+AHEAD_BYTES = 8 * 2**20
+# s3fs sends ten pieces of a file at once, and holds all ten: of 50 MiB each, if it is not told. S3
+# takes no more pieces of a file than it has here.
+PIECE_BYTES, PIECES = 8 * 2**20, 10_000
+
 
 @dataclass(frozen=True)
 class Place:
@@ -111,8 +117,13 @@ class Place:
         return found
 
     def open(self) -> IO[bytes]:
-        """Return the file, open for reading."""
-        opened: IO[bytes] = self.fs.open(self.path, "rb")
+        """Return the file, open for being read from its beginning to its end."""
+        opened: IO[bytes] = self.fs.open(self.path, "rb", block_size=AHEAD_BYTES)
+        return opened
+
+    def open_anywhere(self) -> IO[bytes]:
+        """Return the file, open for reading here and there, and nothing that is not asked for."""
+        opened: IO[bytes] = self.fs.open(self.path, "rb", cache_type="none")
         return opened
 
     def remove(self) -> None:
@@ -133,7 +144,13 @@ class Place:
         with tempfile.NamedTemporaryFile(prefix="predictor-") as file:
             yield file
             file.flush()
-            self.fs.put_file(file.name, self.path)  # which an object store does as a whole
+            self.fs.put_file(file.name, self.path, **self._pieces(Path(file.name).stat().st_size))
+
+    def _pieces(self, size: int) -> dict[str, int]:
+        """Return what an object store is told of how to take a file, which it does as a whole."""
+        if not self.name.startswith("s3:"):
+            return {}
+        return {"chunksize": max(PIECE_BYTES, -(-size // PIECES))}
 
 
 @contextmanager
