@@ -2,8 +2,11 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
@@ -57,7 +60,7 @@ def _score(options: argparse.Namespace) -> None:
         options.dask,
     )
     started = time.monotonic()
-    with _bar() as bar:
+    with _ended_in_order(), _bar() as bar:
         counts = run.run(order, lambda task: _begin(bar, task), bar.update)
     seconds = time.monotonic() - started
     if counts is None:
@@ -67,6 +70,16 @@ def _score(options: argparse.Namespace) -> None:
     beside = f" into {options.output}.rejected.csv" if counts.refused else ""
     figures = f"{counts.refused:,} rejected{beside}, {seconds:.1f} s, {rows / seconds:,.0f} rows/s"
     print(f"wrote {options.output}: {counts.scored:,} rows, {figures}")
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """End at SIGTERM, which the first process of a container would not notice, without a trace."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _bar() -> "tqdm[Never]":

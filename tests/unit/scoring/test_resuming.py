@@ -76,6 +76,24 @@ def test_a_run_that_is_killed_at_any_moment_is_gone_on_with(
     ]
 
 
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
+)
+def test_it_ends_when_it_is_asked_to(
+    tmp_path: Path, rows: Rows, bundle_folder: Path, number: int, status: int
+) -> None:
+    source, target = write(tmp_path / "in.jsonl", rows * 20), tmp_path / "out.jsonl"
+    arguments = command(source, target, "--bundle", bundle_folder)
+    folder = tmp_path / "out.jsonl.parts"
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_until(lambda: any(folder.glob("*.json")), process)
+        process.send_signal(number)
+        assert process.communicate(timeout=SECONDS) == (b"", b"")
+    assert process.returncode == status
+    assert not target.exists()
+    assert not list(folder.glob(".*.tmp"))
+
+
 class Interrupted(Exception):  # noqa: N818 - what the test ends a run with
     pass
 
