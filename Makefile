@@ -13,16 +13,18 @@ BATCH_TAG ?= energy-predictor-batch:dev
 # Of no moment in particular: what is built of the same files has the same bytes.
 EPOCH = 315532800
 SYFT = github.com/anchore/syft/cmd/syft@v1.54.0
+GRPCURL = github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 BIN = $(VENV)/bin
 SCAN = .scan-envs
 PREFECT = .prefect-env
 STACK = .stack
 DOCS = .docs-env
+TOOLS = .tools-env
 named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an image that Docker has, \
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test closed-loop stack-test teams-test scan secrets e2e stack verify dashboards \
+.PHONY: help run test format fuzz chart-test closed-loop stack-test teams-test scan secrets e2e grpcurl stack verify dashboards \
 	dashboard-images ui-image manifests benchmark scoring-benchmark metering soak under-fire model-card proto schema lock wheel image \
 	batch-image image-test image-size sbom docs docs-test docs-serve clean
 
@@ -78,7 +80,10 @@ secrets: $(VENV)/.dev $(SCAN)/.ready ## Look for secrets in what is staged, as a
 	PATH="$(abspath $(SCAN)/code/bin):$$PATH" $(BIN)/python -m tests.scan.staged
 
 e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has, as BATCH_IMAGE and those of GENERATED
-	$(BIN)/pytest $(E2E) --image $(IMAGE) $(BATCH_IMAGE:%=--batch-image %) $(GENERATED:%=--generated %)
+	PATH="$(abspath $(TOOLS)):$$PATH" $(BIN)/pytest $(E2E) --image $(IMAGE) $(BATCH_IMAGE:%=--batch-image %) $(GENERATED:%=--generated %)
+
+grpcurl: ## Build grpcurl, which some commands of the docs take, for `make e2e`; needs Go
+	GOBIN=$(abspath $(TOOLS)) go install $(GRPCURL)
 
 dashboards: $(VENV)/.dev ## Write the chart's dashboards from charts/dashboards
 	$(BIN)/python -m charts.dashboards
@@ -156,7 +161,7 @@ docs-serve: docs ## Show the site on http://127.0.0.1:8000
 	$(PYTHON) -m http.server --bind 127.0.0.1 --directory site 8000
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) $(STACK) $(DOCS) site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) $(STACK) $(DOCS) $(TOOLS) site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Two steps, so that `make run` installs no more than it takes. The lock files agree with each other.
 $(VENV)/.run: requirements/train.txt pyproject.toml
