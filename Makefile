@@ -13,18 +13,19 @@ BATCH_TAG ?= energy-predictor-batch:dev
 # Of no moment in particular: what is built of the same files has the same bytes.
 EPOCH = 315532800
 SYFT = github.com/anchore/syft/cmd/syft@v1.54.0
+VERSITYGW = github.com/versity/versitygw/cmd/versitygw@v1.8.0
+GRPCURL = github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 BIN = $(VENV)/bin
 SCAN = .scan-envs
 PREFECT = .prefect-env
 STACK = .stack
-STORE = .store
-VERSITYGW = github.com/versity/versitygw/cmd/versitygw@v1.8.0
 DOCS = .docs-env
+TOOLS = .tools-env
 named_image = $(or $(IMAGE),$(error IMAGE is not set: expected the name of an image that Docker has, \
 	oci-archive:FILE, oci-dir:FOLDER or docker-archive:FILE))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test format fuzz chart-test closed-loop stack-test store-test teams-test scan secrets e2e stack verify dashboards \
+.PHONY: help run test format fuzz chart-test closed-loop stack-test store-test teams-test scan secrets e2e grpcurl stack verify dashboards \
 	dashboard-images ui-image manifests benchmark scoring-benchmark metering soak under-fire model-card proto schema lock wheel image \
 	batch-image image-test image-size sbom docs docs-test docs-serve clean
 
@@ -68,8 +69,8 @@ closed-loop: $(VENV)/.dev $(PREFECT)/.ready ## Test retraining, with servers of 
 stack-test: $(VENV)/.dev $(PREFECT)/.ready ## Test compose.yaml, and `make stack` with its servers; needs Go and Prometheus
 	$(BIN)/pytest tests/stack --prefect $(PREFECT)/bin/prefect
 
-store-test: $(VENV)/.dev $(STORE)/versitygw ## Test scoring files of an object store, with a server of S3; needs Go
-	$(BIN)/pytest tests/store --versitygw $(STORE)/versitygw
+store-test: $(VENV)/.dev $(TOOLS)/versitygw ## Test scoring files of an object store, with a server of S3; needs Go
+	$(BIN)/pytest tests/store --versitygw $(TOOLS)/versitygw
 
 # checkov's environment comes after the other, for it has a detect-secrets of its own.
 teams-test: $(VENV)/.dev ## Test what is generated for three teams, installed as its README says
@@ -83,7 +84,9 @@ secrets: $(VENV)/.dev $(SCAN)/.ready ## Look for secrets in what is staged, as a
 	PATH="$(abspath $(SCAN)/code/bin):$$PATH" $(BIN)/python -m tests.scan.staged
 
 e2e: $(VENV)/.dev ## Test on the cluster that KUBECONFIG names; IMAGE is an image it has, as BATCH_IMAGE and those of GENERATED
-	$(BIN)/pytest $(E2E) --image $(IMAGE) $(BATCH_IMAGE:%=--batch-image %) $(GENERATED:%=--generated %)
+	PATH="$(abspath $(TOOLS)):$$PATH" $(BIN)/pytest $(E2E) --image $(IMAGE) $(BATCH_IMAGE:%=--batch-image %) $(GENERATED:%=--generated %)
+
+grpcurl: $(TOOLS)/grpcurl ## Build grpcurl, which some commands of the docs take, for `make e2e`; needs Go
 
 dashboards: $(VENV)/.dev ## Write the chart's dashboards from charts/dashboards
 	$(BIN)/python -m charts.dashboards
@@ -105,8 +108,8 @@ benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure the graph, and the serv
 	$(BIN)/python -m benchmarks.serving --bundle $(BUNDLE) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.beside --bundle $(BUNDLE)
 
-scoring-benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json $(STORE)/versitygw ## Measure scoring files beside the graph alone; needs Go
-	$(BIN)/python -m benchmarks.scoring --bundle $(BUNDLE) --rounds $(ROUNDS) --versitygw $(STORE)/versitygw
+scoring-benchmark: $(VENV)/.dev $(BUNDLE)/bundle.json $(TOOLS)/versitygw ## Measure scoring files beside the graph alone; needs Go
+	$(BIN)/python -m benchmarks.scoring --bundle $(BUNDLE) --rounds $(ROUNDS) --versitygw $(TOOLS)/versitygw
 
 metering: $(VENV)/.dev $(BUNDLE)/bundle.json ## Measure what measuring costs a request; needs wrk
 	$(BIN)/python -m benchmarks.metering --bundle $(BUNDLE)
@@ -161,7 +164,7 @@ docs-serve: docs ## Show the site on http://127.0.0.1:8000
 	$(PYTHON) -m http.server --bind 127.0.0.1 --directory site 8000
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) $(STACK) $(STORE) $(DOCS) site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BUNDLE) dist .benchmark-envs $(SCAN) $(PREFECT) $(STACK) $(DOCS) $(TOOLS) site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Two steps, so that `make run` installs no more than it takes. The lock files agree with each other.
 $(VENV)/.run: requirements/train.txt pyproject.toml
@@ -192,8 +195,11 @@ $(PREFECT)/.ready: requirements/prefect-server.txt
 	$(PREFECT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-$(STORE)/versitygw:
-	GOBIN=$(abspath $(STORE)) go install $(VERSITYGW)
+$(TOOLS)/versitygw:
+	GOBIN=$(abspath $(TOOLS)) go install $(VERSITYGW)
+
+$(TOOLS)/grpcurl:
+	GOBIN=$(abspath $(TOOLS)) go install $(GRPCURL)
 
 $(DOCS)/.ready: requirements/docs.txt
 	test -d $(DOCS) || $(PYTHON) -m venv $(DOCS)

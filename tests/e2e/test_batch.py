@@ -10,31 +10,12 @@ import pytest
 from tests.e2e.cluster import WAIT_SECONDS, Namespace, Object, run, wait_for
 from tests.e2e.conftest import new_namespace
 from tests.e2e.killer import killing
-from tests.e2e.volume import HAND, Volume, volume
+from tests.e2e.volume import BLOCK_ROWS, HAND, Volume, volume
 
 SHARDS, BLOCKS = 4, 24
-BLOCK_ROWS = 2**17
 MOUNTED = "/mnt/meters"
 INPUT, OUTPUT, EXPECTED = "meters.parquet", "scores.parquet", "expected.parquet"
 
-# What the batch image has is enough to write a file to score, of blocks that take seconds each.
-WRITE = f"""
-import sys
-import numpy as np, pyarrow as pa, pyarrow.parquet as pq
-rng, rows = np.random.default_rng(7), {BLOCKS * BLOCK_ROWS}
-numbers = lambda most: np.round(rng.uniform(0, most, rows), 1)
-pq.write_table(pa.table({{
-    "meter": np.arange(rows),
-    "lagging_reactive_power": numbers(90),
-    "leading_reactive_power": numbers(25),
-    "co2": numbers(0.1),
-    "lagging_power_factor": numbers(100),
-    "leading_power_factor": numbers(100),
-    "nsm": rng.integers(0, 96, rows) * 900,
-    "day_of_week": rng.integers(0, 7, rows),
-    "load_type": rng.choice(["Light", "Medium", "Maximum"], rows),
-}}), sys.argv[1], row_group_size={BLOCK_ROWS})
-"""
 COUNT = """
 import sys
 import numpy as np, pyarrow.parquet as pq
@@ -109,13 +90,9 @@ def scoring(batch_image: str) -> Iterator[Scoring]:
     """Yield what a Job is to score, and the digest of what one process alone made of it."""
     with new_namespace() as namespace, volume(batch_image, namespace) as found:
         written, expected = f"{found.folder}/{INPUT}", f"{found.folder}/{EXPECTED}"
-        found.execute("python", "-c", WRITE, written)
+        found.write(INPUT, BLOCKS * BLOCK_ROWS)
         found.execute("python", "-m", "predictor", "score", written, expected, "--bundle=/bundle")
-        try:
-            yield Scoring(namespace, found, digest(found, EXPECTED))
-        finally:
-            # With its pods, or they would still write to a volume that is being removed.
-            namespace.kubectl("delete", "jobs", "--all", "--cascade=foreground")
+        yield Scoring(namespace, found, digest(found, EXPECTED))
 
 
 def digest(found: Volume, name: str) -> str:

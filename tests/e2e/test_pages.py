@@ -2,22 +2,28 @@
 
 import shlex
 import shutil
-import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.docs.commands.checkout import checkout, environment
+from tests.docs.commands.local import GRPCURL, follow, here
 from tests.docs.commands.pages import BLOCKS, Command
 from tests.docs.commands.script import Ports, run, script
+from tests.docs.commands.sessions import SESSIONS
 from tests.docs.commands.unrun import ON_A_CLUSTER, reason
-from tests.e2e.cluster import Namespace, options, wait_for
+from tests.e2e.cluster import Namespace, options
 from tests.e2e.cluster import run as ask
 from tests.e2e.conftest import new_namespace
+from tests.e2e.stands import STANDS, Replaced, Stand
+from tests.e2e.volume import Volume, volume
+from tests.missing import missing
+from tests.paths import ROOT
 from tests.servers import free_port
 
-# They begin where the chart is installed.
-WATCHED = ("docs/dashboards.md", "docs/how-to/watch-for-drift.md", "docs/runbooks.md")
+SCORING = "docs/how-to/score-on-the-cluster.md"
 PORTS = ("8080", "8081", "9090")
 
 
@@ -25,6 +31,16 @@ def there(page: str) -> list[Command]:
     """Return the commands of a page that are run on a cluster."""
     found = [it for it in BLOCKS if it.page == page and it.is_of_a_cluster]
     return [command for block in found for command in block.commands if not reason(command)]
+
+
+def take_grpcurl(commands: Iterable[Command]) -> bool:
+    return any(it.begins(GRPCURL) for it in commands)
+
+
+def are_possible(commands: Iterable[Command]) -> None:
+    """Leave commands to those who have what they take."""
+    if take_grpcurl(commands) and not shutil.which(GRPCURL):
+        missing("grpcurl is not on the PATH: `make grpcurl` builds it for `make e2e`")
 
 
 def context(namespace: Namespace, file: Path) -> dict[str, str]:
@@ -35,32 +51,99 @@ def context(namespace: Namespace, file: Path) -> dict[str, str]:
     return {"KUBECONFIG": str(file)}
 
 
-def helm_with(image: str, program: Path) -> None:
-    """Put a helm on the way that installs an image of this cluster, in pods which fit on it."""
-    with_image = shlex.join(options(image))
-    program.write_text(
-        f'#!/bin/sh\ncase $1 in install|upgrade) set -- "$@" {with_image} ;; esac\n'
-        f'exec {shutil.which("helm")} "$@"\n'
-    )
-    program.chmod(0o755)
+def names(namespace: Namespace, image: str) -> Replaced:
+    """Return what stands for the namespaces and the image of the pages."""
+    given = [f"{option} {name}" for option in ("-n", "--namespace") for name in ("plant", "energy")]
+    return {
+        **dict.fromkeys(given, f"--namespace {namespace.name}"),
+        'namespace="plant"': f'namespace="{namespace.name}"',
+        ".plant.svc": f".{namespace.name}.svc",
+        "--image=energy-predictor:0.1.0": f"--image={image}",
+    }
 
 
-def is_measured(namespace: Namespace) -> bool:
-    """Whether `kubectl top` has something to show, which takes metrics-server a while."""
-    command = ["kubectl", "--namespace", namespace.name, "top", "pods"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+@dataclass(frozen=True)
+class Reader:
+    """Who has a cluster with the image, a bundle, and an empty folder."""
+
+    image: str
+    bundle: Path
+    folder: Path
+
+    def follows(self, page: str, stand: Stand, namespace: Namespace) -> None:
+        """Run a page's commands in a checkout, and in the namespace."""
+        copy = checkout(self.folder / "energy-predictor", self.bundle)
+        self._put_helm(copy / ".programs" / "helm", stand)
+        if stand.installed is not None:
+            namespace.install(self.image, stand.installed)
+        replaced = {**names(namespace, self.image), **stand.begin(namespace, copy)}
+        ports = Ports({name: free_port() for name in PORTS})
+        reached = context(namespace, self.folder / "kubeconfig")
+        run(script(there(page), ports, replaced), copy, environment(copy) | reached)
+
+    def _put_helm(self, program: Path, stand: Stand) -> None:
+        """Put a helm on the way that installs the cluster's image, in pods which fit on it."""
+        sets = shlex.join(options(self.image, stand.values))
+        program.write_text(
+            f'#!/bin/sh\ncase $1 in install|upgrade) set -- "$@" {sets} ;; esac\n'
+            f'exec {shutil.which("helm")} "$@"\n'
+        )
+        program.chmod(0o755)
 
 
-@pytest.mark.parametrize("page", ON_A_CLUSTER)
-def test_the_commands_of_a_page_go_well_on_a_cluster(
-    page: str, image: str, bundle_folder: Path, tmp_path: Path
+@pytest.fixture
+def reader(image: str, bundle_folder: Path, tmp_path: Path) -> Reader:
+    return Reader(image, bundle_folder, tmp_path)
+
+
+def test_every_stand_is_of_a_page_that_is_run() -> None:
+    assert STANDS.keys() <= set(ON_A_CLUSTER)
+
+
+@pytest.mark.parametrize("page", [page for page in ON_A_CLUSTER if page != SCORING])
+def test_the_commands_of_a_page_go_well_on_a_cluster(page: str, reader: Reader) -> None:
+    are_possible(there(page))
+    stand = STANDS.get(page, Stand())
+    with new_namespace(stand.level) as namespace:
+        reader.follows(page, stand, namespace)
+
+
+def batch_values(batch_image: str) -> dict[str, str]:
+    """Return what helm is told of the batch image, and so little that all fit on a laptop."""
+    repository, tag = batch_image.rsplit(":", 1)
+    return {
+        "batch.image.repository": repository,
+        "batch.image.tag": tag,
+        "batch.parallelism": "4",
+        "batch.resources.requests.cpu": "50m",
+        "batch.resources.requests.memory": "256Mi",
+        "batch.resources.limits.cpu": "1",
+    }
+
+
+def test_files_of_a_volume_are_scored_as_the_page_says(reader: Reader, batch_image: str) -> None:
+    with new_namespace() as namespace, volume(batch_image, namespace) as found:
+        found.execute("mkdir", f"{found.folder}/2026")
+        for month in ("january", "february"):
+            found.write(f"2026/{month}.parquet", rows=1000)
+        values = batch_values(batch_image)
+        stand = Stand(begin=lambda _, copy: write_values(found, copy), values=values)
+        reader.follows(SCORING, stand, namespace)
+        assert "2026.parquet" in found.names("scores")
+
+
+def write_values(found: Volume, folder: Path) -> Replaced:
+    """Write the page's own batch.yaml, of the volume's claim."""
+    shown = (ROOT / SCORING).read_text().split("```yaml\n# batch.yaml\n")[1].split("```")[0]
+    text = shown.replace("claimName: meters", f"claimName: {found.claim}")
+    assert text != shown
+    (folder / "batch.yaml").write_text(text)
+    return {}
+
+
+@pytest.mark.parametrize("page", [page for page in SESSIONS if take_grpcurl(here(page))])
+def test_the_commands_of_a_page_that_take_grpcurl_go_well(
+    page: str, bundle_folder: Path, tmp_path: Path
 ) -> None:
-    folder = checkout(tmp_path / "energy-predictor", bundle_folder)
-    helm_with(image, folder / ".programs" / "helm")
-    ports = Ports({name: free_port() for name in PORTS})
-    with new_namespace() as namespace:
-        if page in WATCHED:
-            namespace.install(image, {"podMonitor.enabled": "true"})
-            wait_for(lambda: is_measured(namespace), "metrics-server to measure the pods")
-        text = script(there(page), ports, {"-n plant": f"-n {namespace.name}"})
-        run(text, folder, environment(folder) | context(namespace, tmp_path / "kubeconfig"))
+    are_possible(here(page))
+    follow(page, here(page), bundle_folder, tmp_path)

@@ -12,6 +12,25 @@ from dataclasses import dataclass
 from tests.e2e.cluster import Namespace, Object, run
 from tests.e2e.conftest import new_namespace
 
+BLOCK_ROWS = 2**17
+# What the batch image has is enough to write a file to score, of blocks that take seconds each.
+WRITE = f"""
+import sys
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+rng, rows = np.random.default_rng(7), int(sys.argv[2])
+numbers = lambda most: np.round(rng.uniform(0, most, rows), 1)
+pq.write_table(pa.table({{
+    "meter": np.arange(rows),
+    "lagging_reactive_power": numbers(90),
+    "leading_reactive_power": numbers(25),
+    "co2": numbers(0.1),
+    "lagging_power_factor": numbers(100),
+    "leading_power_factor": numbers(100),
+    "nsm": rng.integers(0, 96, rows) * 900,
+    "day_of_week": rng.integers(0, 7, rows),
+    "load_type": rng.choice(["Light", "Medium", "Maximum"], rows),
+}}), sys.argv[1], row_group_size={BLOCK_ROWS})
+"""
 HAND, AT, ON_NODE = "hand", "/node", "/var/tmp"  # noqa: S108 - the node's
 HOST_NAME = "kubernetes.io/hostname"
 
@@ -27,6 +46,10 @@ class Volume:
     def execute(self, *command: str) -> str:
         """Run a command beside the folder."""
         return self.namespace.kubectl("exec", HAND, "--", *command)
+
+    def write(self, name: str, rows: int) -> None:
+        """Write a file of Parquet that can be scored."""
+        self.execute("python", "-c", WRITE, f"{self.folder}/{name}", str(rows))
 
     def names(self, folder: str) -> list[str]:
         """Return the names of what is in a folder of the volume, none if it is not there."""
@@ -49,6 +72,8 @@ def volume(image: str, claimant: Namespace) -> Iterator[Volume]:
                 claimant.kubectl("create", "--filename=-", stdin=json.dumps(made))
             yield found
         finally:
+            # With their pods, or they would still write to what is being removed.
+            claimant.kubectl("delete", "jobs", "--all", "--cascade=foreground")
             options = ("--wait=false", "--ignore-not-found")
             run("kubectl", "delete", "persistentvolume", found.claim, *options)
             found.execute("rm", "-r", found.folder)

@@ -15,7 +15,9 @@ FENCE = re.compile(
 CONSOLE, PYTHON = "console", "python"
 # Between the simple commands of one.
 BETWEEN = re.compile(r" (?:\||&&|;|<|>|&)(?: |$)")
-CLUSTER = ("helm", "kubectl")
+# What asks Kubernetes, as the words begin; and of Python, what does.
+CLUSTER = (["helm"], ["kubectl"], ["predictor", "deploy"], ["predictor", "status"])
+FROM_PYTHON = "predictor.deployment"
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")
 
 
@@ -41,6 +43,12 @@ class Command:
             found = [shlex.split(text)]
         return [[word for word in words if not re.match(r"\d?>", word)] for words in found if words]
 
+    def begins(self, *words: str) -> bool:
+        """Whether one of the simple commands has these words first."""
+        if self.language == PYTHON:
+            return False
+        return any(bare(found)[: len(words)] == list(words) for found in self.parts)
+
 
 @dataclass(frozen=True)
 class Block:
@@ -52,8 +60,9 @@ class Block:
     @property
     def is_of_a_cluster(self) -> bool:
         """Whether it needs Kubernetes: so does all that is asked behind a forwarded port."""
-        programs = {bare(words)[0] for it in self.commands for words in it.parts if bare(words)}
-        return self.commands[0].language == CONSOLE and bool(programs.intersection(CLUSTER))
+        if self.commands[0].language == PYTHON:
+            return any(f"from {FROM_PYTHON} import " in it.text for it in self.commands)
+        return any(it.begins(*words) for it in self.commands for words in CLUSTER)
 
 
 def bare(words: list[str]) -> list[str]:

@@ -64,12 +64,16 @@ def script(commands: Iterable[Command], ports: Ports, replaced: Mapping[str, str
     """Return the script, which says each command before it runs it."""
     lines = [PREAMBLE]
     for number, command in enumerate(commands):
-        text = ports.put_into(command.text)
-        for shown, meant in replaced.items():
-            text = text.replace(shown, meant)
+        text = put_for(replaced, ports.put_into(command.text))
         lines.append(f"cat <<'SAID'\n$ {command.text}\nSAID")
         lines += _run(command, text, ports, number)
     return "\n".join([*lines, "exit 0", ""])
+
+
+def put_for(replaced: Mapping[str, str], text: str) -> str:
+    """Return a command with its names replaced; what is put in stays as it is."""
+    names = "|".join(map(re.escape, replaced))
+    return re.sub(names, lambda found: replaced[found[0]], text) if names else text
 
 
 def _run(command: Command, text: str, ports: Ports, number: int) -> list[str]:

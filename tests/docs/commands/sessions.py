@@ -12,6 +12,7 @@ from predictor import bundle, experiment
 from predictor.training.dataset import PACKAGED, load
 from tests.keys import openssl
 from tests.paths import ROOT
+from tests.protocol.security.credentials import ec_key, jwks
 
 Prepare = Callable[[Path], None]
 
@@ -43,12 +44,13 @@ def experiment_of_the_bundle(folder: Path) -> None:
     experiment.write(folder / experiment.FILE, experiment.of_bundle(manifest, "bundle"))
 
 
-def certificate(folder: Path) -> None:
-    """Make an authority that is its own server's."""
+def certificate_and_provider(folder: Path) -> None:
+    """Make an authority that is its own server's, and the keys that a provider publishes."""
     name = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1")
     files = ("-keyout", folder / "tls.key", "-out", folder / "tls.crt")
     assert openssl("req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", 1, *name, *files)
     (folder / "ca.crt").write_bytes((folder / "tls.crt").read_bytes())
+    (folder / "jwks.json").write_bytes(jwks(ec=ec_key("ec")))
 
 
 def furnace(folder: Path) -> None:
@@ -66,7 +68,7 @@ def furnace(folder: Path) -> None:
 
 
 def month_and_year(folder: Path) -> None:
-    """Write rows by the contract's names: a month as CSV, and a year of two files of Parquet."""
+    """Write rows by the contract's names: a month as CSV, and years of two files in each format."""
     contract = bundle.read(folder / "bundle").manifest.contract
     columns = load(contract).columns[-2688:]
     rows = [
@@ -74,23 +76,31 @@ def month_and_year(folder: Path) -> None:
     ]
     frame = pd.DataFrame(rows)
     frame.to_csv(folder / "june.csv", index=False)
-    (folder / "year").mkdir()
-    for number, part in enumerate((frame[:1000], frame[1000:])):
-        part.to_parquet(folder / "year" / f"{number}.parquet")
+    for year in (folder / "year", folder / "plant" / "2018"):
+        year.mkdir(parents=True)
+        for number, part in enumerate((frame[:1000], frame[1000:])):
+            part.to_parquet(year / f"{number}.parquet")
+            part.to_json(year / f"{number}.jsonl", orient="records", lines=True)
 
 
 # Of the pages on which all is run that is not among what cannot be.
 SESSIONS = {
     "README.md": Session(),
     "docs/tutorial.md": Session(),
+    "docs/how-to/build-the-image.md": Session(),
+    "docs/how-to/call-from-inside-the-cluster.md": Session(
+        replaced={"energy-predictor.plant.svc": "127.0.0.1"}, is_served=True
+    ),
     "docs/how-to/capture-requests.md": Session(),
     "docs/how-to/deploy-any-experiment.md": Session(experiment_of_the_bundle),
     "docs/how-to/explain-predictions.md": Session(is_served=True),
     "docs/how-to/kserve-sdk.md": Session(),
     "docs/how-to/reload-a-bundle.md": Session(),
     "docs/how-to/run-on-one-machine.md": Session(readings("history.csv")),
-    "docs/how-to/score-a-file.md": Session(month_and_year),
-    "docs/how-to/secure-the-server.md": Session(certificate),
+    "docs/how-to/score-a-file.md": Session(month_and_year, replaced={"s3://plant/": "plant/"}),
+    "docs/how-to/secure-the-server.md": Session(
+        certificate_and_provider, {"https://idp.example/.well-known/jwks.json": "jwks.json"}
+    ),
     "docs/how-to/sign-bundles.md": Session(),
     "docs/how-to/trace-requests.md": Session(),
     "docs/how-to/track-with-mlflow.md": Session(

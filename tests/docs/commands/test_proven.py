@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from tests.docs.commands.local import here
 from tests.docs.commands.pages import BLOCKS, COMMANDS, Block, Command
 from tests.docs.commands.sessions import SESSIONS
-from tests.docs.commands.test_run import here
 from tests.docs.commands.unrun import ON_A_CLUSTER, SAME_AS, reasons, where
 from tests.paths import ROOT
 

@@ -5,34 +5,24 @@ from pathlib import Path
 import pytest
 
 from tests.docs.commands.checkout import checkout, environment
-from tests.docs.commands.pages import BLOCKS, Command
-from tests.docs.commands.script import Ports, run, script
+from tests.docs.commands.local import GRPCURL, follow, here
+from tests.docs.commands.pages import Command
+from tests.docs.commands.script import Ports, put_for, run, script
 from tests.docs.commands.sessions import SESSIONS
-from tests.docs.commands.unrun import reason
 from tests.servers import free_port
-
-SERVE = Command("", "console", "predictor serve")
-
-
-def here(page: str) -> list[Command]:
-    """Return the commands of a page that are run on this machine."""
-    found = [it for it in BLOCKS if it.page == page and not it.is_of_a_cluster]
-    return [command for block in found for command in block.commands if not reason(command)]
 
 
 @pytest.mark.parametrize("page", SESSIONS)
 def test_the_commands_of_a_page_go_well(page: str, bundle_folder: Path, tmp_path: Path) -> None:
-    session, commands = SESSIONS[page], here(page)
+    commands = [it for it in here(page) if not it.begins(GRPCURL)]
     assert commands
-    folder = checkout(tmp_path / "energy-predictor", bundle_folder)
-    session.prepare(folder)
-    ports = Ports({"8080": free_port(), "8081": free_port()})
-    replaced = {f"/{it}/energy": f"{folder}/{it}/energy" for it in ("srv", "var/lib")}
-    text = script([SERVE] * session.is_served + commands, ports, {**replaced, **session.replaced})
-    for path in ("srv", "var/lib/energy"):
-        (folder / path).mkdir(parents=True)
-    listen = {"PORT": str(ports.by_name["8080"]), "GRPC_PORT": str(ports.by_name["8081"])}
-    run(text, folder, environment(folder) | listen)
+    follow(page, commands, bundle_folder, tmp_path)
+
+
+def test_what_is_put_for_a_name_is_not_replaced_again() -> None:
+    assert put_for({"-n plant": "-n energy-1", "-n energy": "-n energy-1"}, "-n plant") == (
+        "-n energy-1"
+    )
 
 
 @pytest.mark.parametrize(
