@@ -49,13 +49,16 @@ class Parts:
         self.fingerprint = fingerprint
         self._prefix = fingerprint[:PREFIX_LENGTH]
 
-    def open(self) -> None:
+    def open(self, shared: Place | None = None) -> Counts | None:
         """Begin the plan here, or go on with it; one that has come to its end is begun anew.
 
+        Of an output that is shared it is not, if that is still there: what it came to is returned.
         Raises ScoringError when there are parts of another plan, which has not, or when the folder
         is somebody else's.
         """
         plan, ended = self.folder.inside(PLAN), self._finished()
+        if shared and ended and ended.fingerprint == self.fingerprint and shared.exists():
+            return ended.counts
         found = plan.read()
         if found is None and ended is None:
             self._require_no_others()
@@ -70,6 +73,7 @@ class Parts:
             self.folder.make()
             with plan.written(self.folder) as file:
                 file.write(self.fingerprint.encode())
+        return None
 
     def _require_no_others(self) -> None:
         others = [name for name in self.folder.names() if not OURS.fullmatch(name)]

@@ -138,11 +138,7 @@ def _prepared(order: Order) -> _Work:
 def _begun(order: Order, work: _Work) -> Counts | None:
     """Make the folder of the parts ready; return what other shards have come to, if they have."""
     with named(order.output):
-        found = work.parts.finished() if order.shard else None
-        if found and work.output.exists():
-            return found
-        work.parts.open()
-    return None
+        return work.parts.open(work.output if order.shard else None)
 
 
 def _ended(order: Order, work: _Work) -> Counts | None:

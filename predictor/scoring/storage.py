@@ -12,6 +12,7 @@ from typing import IO, Any
 from uuid import uuid4
 
 import fsspec
+from fsspec.dircache import DirCache
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -69,7 +70,6 @@ class Place:
 
     def names(self) -> list[str]:
         """Return the names of what is in this folder now; none if there is no folder."""
-        self.fs.invalidate_cache(self.path)
         try:
             return sorted(found.rpartition("/")[2] for found in self.fs.ls(self.path, detail=False))
         except FileNotFoundError:
@@ -93,7 +93,6 @@ class Place:
 
     def exists(self) -> bool:
         """Whether there is something now."""
-        self.fs.invalidate_cache(self.path)
         return bool(self.fs.exists(self.path))
 
     def read(self) -> bytes | None:
@@ -174,6 +173,7 @@ def place(url: str) -> Place:
     except (ImportError, ValueError) as error:  # a protocol that is not installed, or not known
         message = f"{url}: {one_line(error)}"
         raise ScoringError(message) from error
+    fs.dircache = DirCache(use_listings_cache=False)  # what there is, others change
     return Place(fs, path.rstrip("/"))
 
 

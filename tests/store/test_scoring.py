@@ -9,7 +9,9 @@ from random import Random
 from typing import NamedTuple
 
 import pytest
+from s3fs import S3FileSystem
 
+from predictor.scoring.storage import place
 from tests.store.conftest import Store
 from tests.unit.scoring.conftest import Rows, write
 from tests.unit.scoring.test_resuming import SECONDS, command
@@ -108,6 +110,23 @@ def test_shards_share_a_bucket(
     assert [shard.returncode for shard in shards] == [0] * 3, said
     assert (store.bucket / "out.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
     assert objects(store) == ["out.csv", "out.csv.parts/finished", "out.csv.rejected.csv"]
+
+
+def test_what_others_have_written_and_removed_is_seen(store: Store) -> None:
+    S3FileSystem.clear_instance_cache()  # of another test's server
+    folder, there = place("s3://plant/folder"), store.bucket / "folder"
+    there.mkdir()
+    (there / "first").write_bytes(b"1")
+    assert folder.names() == ["first"]
+    (there / "second").write_bytes(b"2")
+    assert folder.inside("second").read() == b"2"
+    assert folder.inside("second").exists()
+    assert folder.names() == ["first", "second"]
+    (there / "first").unlink()
+    assert folder.inside("first").read() is None
+    assert not folder.inside("first").exists()
+    with pytest.raises(FileNotFoundError):
+        folder.inside("first").open()
 
 
 def test_a_store_that_goes_away_is_said_and_loses_nothing(
