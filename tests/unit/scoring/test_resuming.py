@@ -19,13 +19,15 @@ from tests.bundles import another_version
 from tests.unit.scoring.conftest import Rows, Score, write
 
 SECONDS = 60
-# Smaller blocks than a file of a test would be cut into.
+# Smaller blocks than a file of a test would be cut into; and an interrupt is heard, which what a
+# shell runs in the background ignores.
 COMMAND = """
-import sys
+import signal, sys
 from predictor.scoring import plan
 plan.BLOCK_BYTES, plan.BLOCK_ROWS = 5_000, 60
 from predictor.cli import main
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))
 """
 
