@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -14,7 +15,7 @@ from stack.services import Service
 from tests.servers import free_port, running
 from tests.unit.scoring.conftest import Rows, jittered
 
-KEY, SECRET = "plant", "secret-of-the-plant"
+KEY, SECRET = "plant", token_hex()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 from s3fs import S3FileSystem
 
 from predictor.scoring.storage import place
-from tests.store.conftest import Store
+from tests.store.conftest import KEY, Store
 from tests.unit.scoring.conftest import Rows, write
 from tests.unit.scoring.test_resuming import SECONDS, command
 
@@ -165,7 +165,7 @@ NOT_THERE = "the bucket or folder that it would be in is not there"
         (
             "plant/year/0.csv",
             "plant/out.csv",
-            {"AWS_SECRET_ACCESS_KEY": "wrong"},
+            {"AWS_SECRET_ACCESS_KEY": KEY},
             f"s3://plant/year/0.csv: {OTHER_KEY}",
         ),
         (
