@@ -15,7 +15,8 @@ from stack.services import Service
 from tests.servers import free_port, running
 from tests.unit.scoring.conftest import Rows, jittered
 
-KEY, SECRET = "plant", token_hex()
+KEY = "plant"
+SECRET = token_hex()
 
 
 @dataclass(frozen=True)
