@@ -15,7 +15,6 @@ no column repeats. Each round runs, in turn and with as many threads or processe
 import argparse
 import os
 import resource
-import socket
 import statistics
 import subprocess
 import sys
@@ -23,7 +22,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -33,7 +31,8 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from benchmarks.processes import free_ports, megabytes, started, wait
+from benchmarks.processes import megabytes
+from benchmarks.store import BUCKET, Store
 from predictor import bundle, cpus, graph
 from predictor.contract import Contract
 from predictor.training import dataset
@@ -43,7 +42,6 @@ GROUP_ROWS = 2**20
 # Texts are scored of fewer rows, and the graph alone is run over no more.
 TEXT_SHARE = 10
 POLL_SECONDS = 0.1
-BUCKET = "plant"
 
 # Seconds, those of the CPUs, and megabytes.
 Measured = tuple[float, float, float]
@@ -89,9 +87,12 @@ def _round(
         yield kind, rows, _scored(file, output, options.bundle)
         output.unlink()
     if options.versitygw:
-        with _store(options.versitygw, files["parquet"]) as variables:
-            source, target = (f"s3://{BUCKET}/{name}.parquet" for name in ("in", "out"))
-            found = _scored(source, target, options.bundle, variables)
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(options.versitygw, Path(folder))
+            with store.serving():
+                (store.bucket / "in.parquet").hardlink_to(files["parquet"])
+                source, target = (f"s3://{BUCKET}/{name}.parquet" for name in ("in", "out"))
+                found = _scored(source, target, options.bundle, store.variables)
         yield "parquet, S3", options.rows, found
 
 
@@ -155,36 +156,14 @@ def _scored(
     command = [sys.executable, "-m", "predictor", "score", str(source), str(target)]
     command += ["--bundle", str(folder)]
     environment = os.environ | (variables or {})
-    begun, used, most = time.perf_counter(), _cpu_seconds(), 0.0
+    started, used, most = time.perf_counter(), _cpu_seconds(), 0.0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
         while process.poll() is None:
             most = max(most, _megabytes(process.pid))
             time.sleep(POLL_SECONDS)
     if process.returncode:
         sys.exit(f"scoring {source} ended with {process.returncode}")
-    return time.perf_counter() - begun, _cpu_seconds() - used, most
-
-
-@contextmanager
-def _store(program: Path, source: Path) -> Iterator[dict[str, str]]:
-    """Run a server of S3 that has a file; yield the variables that tell of it."""
-    [port] = free_ports(1)
-    key, secret, objects = "benchmark", "of-scoring", source.parent / "objects"
-    (objects / BUCKET).mkdir(parents=True, exist_ok=True)
-    found = objects / BUCKET / source.name
-    if not found.exists():
-        found.hardlink_to(source)
-    command = [str(program.absolute()), "--quiet", "--port", f"127.0.0.1:{port}"]
-    root = {"ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}
-    log = source.with_suffix(".log")
-    with started([*command, "posix", str(objects)], root, source.parent, log) as process:
-        wait(process, log, lambda: socket.create_connection(("127.0.0.1", port)).close())
-        yield {
-            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
-            "AWS_ACCESS_KEY_ID": key,
-            "AWS_SECRET_ACCESS_KEY": secret,
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
+    return time.perf_counter() - started, _cpu_seconds() - used, most
 
 
 def _cpu_seconds() -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,23 @@ def dataset(contract: Contract) -> Dataset:
 def month(dataset: Dataset) -> Dataset:
     """Return the first 3,000 rows, which hold every load type."""
     return dataset.take(np.arange(3000))
+
+
+@pytest.fixture(scope="session")
+def rows(month: Dataset, contract: Contract) -> list[dict[str, Any]]:
+    """Return rows as a file may have them: jittered, with an id and a note that only a text is."""
+    generator = np.random.default_rng(3)
+    columns = month.columns[:600].copy()
+    columns[:, :3] *= generator.uniform(0.9, 1.1, (len(columns), 3))
+    names = contract.names
+    return [
+        {
+            name: column.decode(value)
+            for name, column, value in zip(names, contract.columns, row, strict=True)
+        }
+        | {"id": number, "note": f'a "{number}", b' if number % 7 == 0 else "é"}
+        for number, row in enumerate(columns.tolist())
+    ]
 
 
 @pytest.fixture(scope="session")

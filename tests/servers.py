@@ -27,7 +27,7 @@ def free_port() -> int:
 def mlflow_server(folder: Path) -> Iterator[str]:
     """Yield the address of an MLflow server."""
     service = mlflow(folder, free_port())
-    with running(service, folder):
+    with _running(service, folder):
         yield service.url
 
 
@@ -35,13 +35,12 @@ def mlflow_server(folder: Path) -> Iterator[str]:
 def prefect_server(folder: Path, program: Path) -> Iterator[str]:
     """Yield the address of the API of a Prefect server, given its program."""
     service = prefect(folder, free_port(), program)
-    with running(service, folder, PREFECT_SERVER_UI_ENABLED="false"):
+    with _running(service, folder, PREFECT_SERVER_UI_ENABLED="false"):
         yield f"{service.url}/api"
 
 
 @contextmanager
-def running(service: Service, folder: Path, **own: str) -> Iterator[None]:
-    """Run a service, in a folder that has its log, while the block does."""
+def _running(service: Service, folder: Path, **own: str) -> Iterator[None]:
     log = folder / "log"
     with (
         log.open("wb") as output,

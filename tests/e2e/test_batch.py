@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.cluster import WAIT_SECONDS, Namespace, Object, run, wait_for
+from tests.e2e.cluster import WAIT_SECONDS, Namespace, Object, batch_options, run, wait_for
 from tests.e2e.conftest import new_namespace
 from tests.e2e.killer import killing
 from tests.e2e.volume import BLOCK_ROWS, HAND, Volume, volume
@@ -58,10 +58,8 @@ class Scoring:
         return [pod for pod in self.pods() if 0 < of_each[shard_of(pod)] <= BLOCKS // SHARDS - 2]
 
     def values(self, batch_image: str) -> dict[str, str]:
-        repository, tag = batch_image.rsplit(":", 1)
         return {
-            "batch.image.repository": repository,
-            "batch.image.tag": tag,
+            **batch_options(batch_image),
             "kserve.enabled": "false",
             "autoscaling.enabled": "false",
             "replicas": "1",
@@ -70,9 +68,7 @@ class Scoring:
             "batch.input": f"{MOUNTED}/{INPUT}",
             "batch.output": f"{MOUNTED}/{OUTPUT}",
             "batch.shards": str(SHARDS),
-            # So little that there is time to kill it, and that all fit on a laptop.
-            "batch.resources.requests.cpu": "50m",
-            "batch.resources.requests.memory": "256Mi",
+            # So little that there is time to kill it.
             "batch.resources.limits.cpu": "100m",
             "batch.volumes[0].name": "meters",
             "batch.volumes[0].persistentVolumeClaim.claimName": self.volume.claim,

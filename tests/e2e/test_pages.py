@@ -10,11 +10,11 @@ import pytest
 
 from tests.docs.commands.checkout import checkout, environment
 from tests.docs.commands.local import GRPCURL, follow, here
-from tests.docs.commands.pages import BLOCKS, Command
+from tests.docs.commands.pages import Command
 from tests.docs.commands.script import Ports, run, script
 from tests.docs.commands.sessions import SESSIONS
-from tests.docs.commands.unrun import ON_A_CLUSTER, reason
-from tests.e2e.cluster import Namespace, options
+from tests.docs.commands.unrun import ON_A_CLUSTER, run_of
+from tests.e2e.cluster import Namespace, batch_options, options
 from tests.e2e.cluster import run as ask
 from tests.e2e.conftest import new_namespace
 from tests.e2e.stands import STANDS, Replaced, Stand
@@ -29,8 +29,7 @@ PORTS = ("8080", "8081", "9090")
 
 def there(page: str) -> list[Command]:
     """Return the commands of a page that are run on a cluster."""
-    found = [it for it in BLOCKS if it.page == page and it.is_of_a_cluster]
-    return [command for block in found for command in block.commands if not reason(command)]
+    return run_of(page, on_a_cluster=True)
 
 
 def take_grpcurl(commands: Iterable[Command]) -> bool:
@@ -108,25 +107,16 @@ def test_the_commands_of_a_page_go_well_on_a_cluster(page: str, reader: Reader) 
         reader.follows(page, stand, namespace)
 
 
-def batch_values(batch_image: str) -> dict[str, str]:
-    """Return what helm is told of the batch image, and so little that all fit on a laptop."""
-    repository, tag = batch_image.rsplit(":", 1)
-    return {
-        "batch.image.repository": repository,
-        "batch.image.tag": tag,
-        "batch.parallelism": "4",
-        "batch.resources.requests.cpu": "50m",
-        "batch.resources.requests.memory": "256Mi",
-        "batch.resources.limits.cpu": "1",
-    }
-
-
 def test_files_of_a_volume_are_scored_as_the_page_says(reader: Reader, batch_image: str) -> None:
     with new_namespace() as namespace, volume(batch_image, namespace) as found:
         found.execute("mkdir", f"{found.folder}/2026")
         for month in ("january", "february"):
             found.write(f"2026/{month}.parquet", rows=1000)
-        values = batch_values(batch_image)
+        values = {
+            **batch_options(batch_image),
+            "batch.parallelism": "4",
+            "batch.resources.limits.cpu": "1",
+        }
         stand = Stand(begin=lambda _, copy: write_values(found, copy), values=values)
         reader.follows(SCORING, stand, namespace)
         assert "2026.parquet" in found.names("scores")

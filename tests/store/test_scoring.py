@@ -1,9 +1,7 @@
 """Files of an object store are scored as files of this machine are."""
 
 import os
-import signal
 import subprocess
-import time
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -11,10 +9,10 @@ from typing import NamedTuple
 import pytest
 from s3fs import S3FileSystem
 
+from benchmarks.store import KEY, Store
 from predictor.scoring.storage import place
-from tests.store.conftest import KEY, Store
 from tests.unit.scoring.conftest import Rows, write
-from tests.unit.scoring.test_resuming import SECONDS, command
+from tests.unit.scoring.test_resuming import SECONDS, command, killed
 
 NAMES = [f"{number}{suffix}" for suffix in (".csv", ".jsonl", ".parquet") for number in range(2)]
 
@@ -78,15 +76,7 @@ def test_killed_at_any_moment_it_is_gone_on_with(
     order = ("s3://plant/year/*.parquet", "s3://plant/out.parquet", "--bundle", bundle_folder)
     parts, kills = store.bucket / "out.parquet.parts", 0
     for _ in range(3):
-        notes = len(list(parts.glob("*.json"))) + random.randint(0, 6)
-        with subprocess.Popen(command(*order), stderr=subprocess.PIPE) as process:
-            deadline = time.monotonic() + SECONDS
-            while len(list(parts.glob("*.json"))) < notes and process.poll() is None:
-                assert time.monotonic() < deadline
-                time.sleep(0.001)
-            kills += process.poll() is None
-            process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=SECONDS)
+        kills += killed(command(*order), parts, random.randint(0, 6), random)
         assert not target.exists() or target.read_bytes() == whole.read_bytes()
     assert kills
     ended = score(*order)
@@ -139,7 +129,7 @@ def test_a_store_that_goes_away_is_said_and_loses_nothing(
         assert score(*order, 0).status == 0
     ended = score(*order, 1)
     assert ended.status == 1
-    gone = f'Could not connect to the endpoint URL: "{gateway.service.url}/'
+    gone = f'Could not connect to the endpoint URL: "{gateway.url}/'
     assert ended.said.startswith(f"predictor: s3://plant/out.csv: {gone}")
     with gateway.serving():
         ended = score(*order, 1)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.docs.commands.checkout import checkout, environment
-from tests.docs.commands.pages import BLOCKS, Command
+from tests.docs.commands.pages import Command
 from tests.docs.commands.script import Ports, run, script
 from tests.docs.commands.sessions import SESSIONS
-from tests.docs.commands.unrun import reason
+from tests.docs.commands.unrun import run_of
 from tests.servers import free_port
 
 SERVE = Command("", "console", "predictor serve")
@@ -17,8 +17,7 @@ GRPCURL = "grpcurl"
 
 def here(page: str) -> list[Command]:
     """Return the commands of a page that are run on this machine."""
-    found = [it for it in BLOCKS if it.page == page and not it.is_of_a_cluster]
-    return [command for block in found for command in block.commands if not reason(command)]
+    return run_of(page, on_a_cluster=False)
 
 
 def follow(page: str, commands: Sequence[Command], bundle: Path, folder: Path) -> None:

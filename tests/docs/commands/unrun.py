@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.docs.commands.pages import Command
+from tests.docs.commands.pages import BLOCKS, Command
 from tests.docs.commands.sessions import SESSIONS
 
 FILE = Path(__file__).with_name("unrun.toml")
@@ -54,6 +54,12 @@ def reason(command: Command) -> str | None:
     page = SAME_AS.get(command.page, command.page)
     key = (page, command.first_line)
     return next((it.name for it in reasons() if key in it.commands), None)
+
+
+def run_of(page: str, *, on_a_cluster: bool) -> list[Command]:
+    """Return the commands of a page that are run, on this machine or on a cluster."""
+    found = [it for it in BLOCKS if it.page == page and it.is_of_a_cluster == on_a_cluster]
+    return [command for block in found for command in block.commands if not reason(command)]
 
 
 def where(command: Command, *, is_of_a_cluster: bool) -> str | None:

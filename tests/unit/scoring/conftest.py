@@ -4,41 +4,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from predictor import cpus
-from predictor.contract import Contract
 from predictor.scoring import plan, run
 from predictor.scoring.parts import Counts
-from predictor.training.dataset import Dataset
 
 Rows = list[dict[str, Any]]
 Score = Callable[..., Counts | None]
-
-
-def jittered(month: Dataset, contract: Contract) -> Rows:
-    """Return rows as a file may have them: jittered, with an id and a note that only a text is."""
-    generator = np.random.default_rng(3)
-    columns = month.columns[:600].copy()
-    columns[:, :3] *= generator.uniform(0.9, 1.1, (len(columns), 3))
-    names = contract.names
-    return [
-        {
-            name: column.decode(value)
-            for name, column, value in zip(names, contract.columns, row, strict=True)
-        }
-        | {"id": number, "note": f'a "{number}", b' if number % 7 == 0 else "é"}
-        for number, row in enumerate(columns.tolist())
-    ]
-
-
-@pytest.fixture(scope="session")
-def rows(month: Dataset, contract: Contract) -> Rows:
-    """Return jittered rows."""
-    return jittered(month, contract)
 
 
 @pytest.fixture

@@ -44,6 +44,18 @@ def wait_until(condition: object, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.001)
 
 
+def killed(arguments: list[str], parts: Path, notes: int, random: Random) -> bool:
+    """Kill a run soon after so many more notes are there; return whether it had not ended."""
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=-3) as process:
+        before = len(list(parts.glob("*.json")))
+        wait_until(lambda: len(list(parts.glob("*.json"))) >= before + notes, process)
+        time.sleep(random.random() / 100)
+        has_not_ended = process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=SECONDS)  # when its last process has ended
+    return has_not_ended
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
 def test_a_run_that_is_killed_at_any_moment_is_gone_on_with(
     tmp_path: Path, rows: Rows, bundle_folder: Path, suffix: str
@@ -59,14 +71,7 @@ def test_a_run_that_is_killed_at_any_moment_is_gone_on_with(
     random, folder = Random(suffix), tmp_path / f"out{suffix}.parts"
     kills = 0
     for _ in range(3):
-        drawn = random.randint(0, 12)
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=-3) as process:
-            before = len(list(folder.glob("*.json")))
-            wait_until(lambda: len(list(folder.glob("*.json"))) >= before + drawn, process)  # noqa: B023
-            time.sleep(random.random() / 100)
-            kills += process.poll() is None
-            process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=SECONDS)  # when its last process has ended
+        kills += killed(arguments, folder, random.randint(0, 12), random)
         assert not target.exists() or target.read_bytes() == whole
     assert kills
     subprocess.run(arguments, check=True, capture_output=True)
